@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module here does the same way: options, the connection, and how errors and plans become results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ._core.errors import DeclarationError
+from ._core.labels import DEFAULT_OWNER
+from ._core.plan import Plan
+from ._engine import client
+from ._engine.errors import EngineError, NoQuorum, NotAManager
+
+ENGINE_OPTIONS: dict[str, Any] = {"docker_host": {"type": "str", "default": client.DEFAULT_SOCKET}}
+OWNER_OPTION: dict[str, Any] = {"owner": {"type": "str", "default": DEFAULT_OWNER}}
+
+_MENDS = {
+    NotAManager: "Run it on a manager (playbooks/find_manager.yml chooses one).",
+    NoQuorum: "A majority of the managers must be up before the swarm can be read or changed.",
+}
+
+
+def run(module: AnsibleModule, work: Callable[[AnsibleModule, client.Engine], dict[str, Any]]) -> None:
+    """Connect, do the work, and leave with its result or with an error that names the mend.
+
+    ``work`` gets the module and a connected engine and returns the module's result.
+    """
+    if client.IMPORT_ERROR is not None:
+        module.fail_json(
+            msg=missing_required_lib("docker", url="https://docker-py.readthedocs.io/"),
+            exception=str(client.IMPORT_ERROR),
+        )
+    try:
+        result = work(module, client.connect(module.params["docker_host"]))
+    except DeclarationError as error:
+        module.fail_json(msg=str(error), problems=list(error.problems))
+    except EngineError as error:
+        mend = _MENDS.get(type(error), "")
+        module.fail_json(msg=("%s %s" % (error, mend)).strip(), error=type(error).__name__)
+    else:
+        module.exit_json(**result)
+
+
+def result_of(plan: Plan, **values: Any) -> dict[str, Any]:
+    """The result that every planning module returns: changed, diff and plan from the one plan, and its warnings."""
+    result: dict[str, Any] = {"changed": bool(plan), "diff": plan.diff(), "plan": plan.as_list(), **values}
+    if plan.warnings:
+        result["warnings"] = list(plan.warnings)
+    return result
