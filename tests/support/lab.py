@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running lab, for tests: its nodes by name, and questions answered by the engines' own CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import testinfra
+from testinfra.host import Host
+
+ROOT = Path(__file__).resolve().parents[2]
+MANAGERS = ("m1", "m2", "m3")
+WORKERS = ("w1", "w2", "w3", "w4", "w5")
+INVENTORY = "inventories/local"
+INGRESS_URL = "http://172.30.77.25/"
+
+
+class Lab:
+    """Eight node containers. Every question fails loudly when it can't be answered."""
+
+    def node(self, name: str) -> Host:
+        return testinfra.get_host("docker://flotilla-" + name)
+
+    def run(self, node: str, command: str, *arguments: str) -> str:
+        """The standard output of a command on a node (arguments are quoted for ``%s``)."""
+        result = self.node(node).run(command, *arguments)
+        assert result.rc == 0, f"{node}: {command}: {result.stderr}"
+        return str(result.stdout)
+
+    def json_lines(self, node: str, command: str, *arguments: str) -> list[dict[str, Any]]:
+        """What a ``docker … ls --format json`` prints: one object a line."""
+        return [json.loads(line) for line in self.run(node, command, *arguments).splitlines() if line]
+
+    def manager(self) -> str:
+        """The name of a manager that answers for the swarm."""
+        for name in MANAGERS:
+            if self.node(name).run("docker node ls").rc == 0:
+                return name
+        raise AssertionError("no manager of the lab answers")
+
+    def inspect(self, kind: str, name: str) -> dict[str, Any]:
+        answer = json.loads(self.run(self.manager(), "docker %s inspect %s", kind, name))
+        return dict(answer[0])
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Node JSON by host name; a name that is there twice is an error, because it hides a ghost."""
+        manager = self.manager()
+        ids = self.run(manager, "docker node ls --quiet").split()
+        nodes = json.loads(self.run(manager, "docker node inspect " + " ".join(ids)))
+        by_name = {node["Description"]["Hostname"]: node for node in nodes}
+        assert len(by_name) == len(nodes), sorted(node["Description"]["Hostname"] for node in nodes)
+        return by_name
+
+    def service_indexes(self) -> dict[str, int]:
+        """The version index of every service: it moves with every write."""
+        manager = self.manager()
+        ids = self.run(manager, "docker service ls --quiet").split()
+        return {
+            service["Spec"]["Name"]: service["Version"]["Index"]
+            for service in json.loads(self.run(manager, "docker service inspect " + " ".join(ids)))
+        }
+
+    def running_tasks(self, service: str) -> list[dict[str, Any]]:
+        """The service's running tasks, with the name of their node."""
+        return self.json_lines(
+            self.manager(), "docker service ps --filter desired-state=running --format json %s", service
+        )
+
+    def playbook(self, *arguments: str, inventory: str = INVENTORY, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+        """Run ``ansible-playbook`` in the checkout as a user would."""
+        return subprocess.run(
+            ["ansible-playbook", "-i", inventory, *arguments],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+
+    def fetch(self, url: str = INGRESS_URL) -> str:
+        """What a client inside the lab gets from the ingress; fails unless it is a 2xx."""
+        return self.run(MANAGERS[0], "curl --silent --show-error --fail --max-time 20 %s", url)
