@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.support.lab import MANAGERS, ROOT, Lab
+from tests.support.lab import MANAGERS, Lab
 
 
 def test_wiped_first_manager_rejoins_the_living_swarm(lab: Lab) -> None:
@@ -16,7 +16,7 @@ def test_wiped_first_manager_rejoins_the_living_swarm(lab: Lab) -> None:
     old_id = lab.inspect("node", "m1")["ID"]
 
     subprocess.run(["docker", "rm", "--force", "--volumes", "flotilla-m1"], check=True)
-    up = subprocess.run(["ansible-playbook", "lab/up.yml"], cwd=ROOT, text=True, capture_output=True, check=False)
+    up = lab.playbook("lab/up.yml")
     assert up.returncode == 0, up.stdout
     assert lab.node("m1").run("command -v dockerd").rc != 0, "the new m1 is not bare"
 
