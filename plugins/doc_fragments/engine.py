@@ -20,6 +20,19 @@ notes:
   - The versions tested are in the collection's README.
 """
 
+    HOST = r"""
+options:
+  docker_host:
+    description: The engine's socket on the managed node. Only C(unix://) addresses are accepted.
+    type: str
+    default: unix:///var/run/docker.sock
+requirements:
+  - Docker Engine >= 25
+notes:
+  - Needs no Docker SDK for Python on the managed node.
+  - The versions tested are in the collection's README.
+"""
+
     OWNER = r"""
 options:
   owner:

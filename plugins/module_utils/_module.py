@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -35,15 +36,26 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule, client.Engine], di
             msg=missing_required_lib("docker", url="https://docker-py.readthedocs.io/"),
             exception=str(client.IMPORT_ERROR),
         )
+    finish(module, lambda: work(module, client.connect(module.params["docker_host"])))
+
+
+def finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
+    """Do the work without the SDK, and leave with its result or with an error that names the mend."""
+    with failures(module):
+        result = work()
+    module.exit_json(**result)
+
+
+@contextmanager
+def failures(module: AnsibleModule) -> Iterator[None]:
+    """Turn the errors of the planners and the engine into the module's failure, naming the mend where there is one."""
     try:
-        result = work(module, client.connect(module.params["docker_host"]))
+        yield
     except DeclarationError as error:
         module.fail_json(msg=str(error), problems=list(error.problems))
     except EngineError as error:
         mend = _MENDS.get(type(error), "")
         module.fail_json(msg=("%s %s" % (error, mend)).strip(), error=type(error).__name__)
-    else:
-        module.exit_json(**result)
 
 
 def result_of(plan: Plan, **values: Any) -> dict[str, Any]:

@@ -84,13 +84,14 @@ class Plan:
         return [step.as_dict() for step in self.steps]
 
     def diff(self) -> dict[str, Any]:
-        """Ansible's ``diff`` value: the touched fields of the touched objects, before and after."""
+        """Ansible's ``diff`` value: the touched fields of each object, before its first step and after its last."""
         before: dict[str, dict[str, Any]] = {}
         after: dict[str, dict[str, Any]] = {}
         for step in self.steps:
             key = "%s %s" % (step.kind, step.name)
             if step.action != CREATE:
-                before.setdefault(key, {}).update({d.field: d.before for d in step.differences})
+                for difference in step.differences:
+                    before.setdefault(key, {}).setdefault(difference.field, difference.before)
             if step.action != REMOVE:
                 after.setdefault(key, {}).update({d.field: d.after for d in step.differences})
         return {"before": before, "after": after}

@@ -4,7 +4,8 @@
 """The client: the one place that speaks to a Docker Engine.
 
 ``Engine`` is the protocol; ``DockerEngine`` speaks it over the engine's socket with the Docker SDK for Python. The
-dictionaries are the engine's own JSON (https://docs.docker.com/reference/api/engine/), so that nothing is lost on the way.
+dictionaries are the engine's own JSON (https://docs.docker.com/reference/api/engine/), so that nothing is lost on the
+way.
 """
 
 from __future__ import annotations
@@ -58,11 +59,15 @@ class Engine(Protocol):
 
     def create_secret(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
 
+    def update_secret(self, secret_id: str, version: int, spec: Json) -> None: ...
+
     def remove_secret(self, secret_id: str) -> None: ...
 
     def configs(self) -> list[Json]: ...
 
     def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
+
+    def update_config(self, config_id: str, version: int, spec: Json) -> None: ...
 
     def remove_config(self, config_id: str) -> None: ...
 
@@ -73,6 +78,8 @@ class Engine(Protocol):
     def remove_network(self, network_id: str) -> None: ...
 
     def services(self) -> list[Json]: ...
+
+    def remove_service(self, service_id: str) -> None: ...
 
     def tasks(self) -> list[Json]: ...
 
@@ -86,13 +93,13 @@ class DockerEngine:
         self._client = client
 
     def info(self) -> Json:
-        return self._call(self._client.info)
+        return dict(self._call(self._client.info))
 
     def swarm_inspect(self) -> Json:
-        return self._call(self._client.inspect_swarm)
+        return dict(self._call(self._client.inspect_swarm))
 
-    # The SDK's init_swarm and join_swarm know no Availability (docker-py 7.1), and a manager that joins active gets tasks
-    # before it can be drained; so these two requests are posted as they are.
+    # The SDK's init_swarm and join_swarm know no Availability (docker-py 7.1), and a manager that joins active gets
+    # tasks before it can be drained; so these two requests are posted as they are.
     def swarm_init(self, request: Json) -> str:
         return str(self._post("/swarm/init", request))
 
@@ -100,31 +107,39 @@ class DockerEngine:
         self._post("/swarm/join", request)
 
     def nodes(self) -> list[Json]:
-        return self._call(self._client.nodes)
+        return list(self._call(self._client.nodes))
 
     def update_node(self, node_id: str, version: int, spec: Json) -> None:
         self._call(lambda: self._client.update_node(node_id, version, spec))
 
     def secrets(self) -> list[Json]:
-        return self._call(self._client.secrets)
+        return list(self._call(self._client.secrets))
 
     def create_secret(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
         return str(self._call(lambda: self._client.create_secret(name, data, dict(labels)))["ID"])
+
+    def update_secret(self, secret_id: str, version: int, spec: Json) -> None:
+        """Change labels, the one thing that can be changed; ``spec`` is the whole spec as it was read."""
+        self._post("/secrets/{0}/update", spec, secret_id, params={"version": version})
 
     def remove_secret(self, secret_id: str) -> None:
         self._call(lambda: self._client.remove_secret(secret_id))
 
     def configs(self) -> list[Json]:
-        return self._call(self._client.configs)
+        return list(self._call(self._client.configs))
 
     def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
         return str(self._call(lambda: self._client.create_config(name, data, dict(labels)))["ID"])
+
+    def update_config(self, config_id: str, version: int, spec: Json) -> None:
+        """Change labels, the one thing that can be changed; ``spec`` is the whole spec as it was read."""
+        self._post("/configs/{0}/update", spec, config_id, params={"version": version})
 
     def remove_config(self, config_id: str) -> None:
         self._call(lambda: self._client.remove_config(config_id))
 
     def networks(self) -> list[Json]:
-        return self._call(self._client.networks)
+        return list(self._call(self._client.networks))
 
     def create_network(self, request: Json) -> str:
         return str(self._post("/networks/create", request)["Id"])
@@ -133,10 +148,13 @@ class DockerEngine:
         self._call(lambda: self._client.remove_network(network_id))
 
     def services(self) -> list[Json]:
-        return self._call(self._client.services)
+        return list(self._call(self._client.services))
+
+    def remove_service(self, service_id: str) -> None:
+        self._call(lambda: self._client.remove_service(service_id))
 
     def tasks(self) -> list[Json]:
-        return self._call(self._client.tasks)
+        return list(self._call(self._client.tasks))
 
     def task_log(self, task_id: str, lines: int) -> str:
         """The last lines that a task wrote to stdout and stderr; empty when its node can't be asked."""
@@ -149,11 +167,11 @@ class DockerEngine:
             return ""
         return demultiplex(answer.content) if answer.status_code == 200 else ""
 
-    def _post(self, path: str, request: Json) -> Any:
+    def _post(self, path: str, request: Json, *parts: str, params: Mapping[str, Any] | None = None) -> Any:
         client = self._client
 
         def post() -> Any:
-            answer = client._post_json(client._url(path), data=request)
+            answer = client._post_json(client._url(path, *parts), data=request, params=params)
             client._raise_for_status(answer)
             return answer.json() if answer.content else None
 
@@ -192,8 +210,11 @@ _MARKS: Sequence[tuple[str, type[EngineError]]] = (
     ("rpc error: code = deadlineexceeded", NoQuorum),
     ("this node is not a swarm manager", NotAManager),
     ("is in use by the following", InUse),
+    ("is in use by service", InUse),
+    ("is in use by task", InUse),
     ("has active endpoints", InUse),
     ("already exists", NameConflict),
+    ("name conflicts with an existing object", NameConflict),
 )
 
 

@@ -1,0 +1,45 @@
+# Everything a checkout can do. Each target is a script of the same name in scripts/, or a playbook.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer oracle molecule bench lock lab-down clean
+
+playbook := .venv/bin/ansible-playbook --inventory inventories/local
+
+help: ## Show this list
+	@sed -nE 's/^([a-z -]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+bootstrap: ## Make .venv and .collections, the Python and the collections that all else runs on
+	@scripts/bootstrap
+
+engine: ## Start a Docker Engine, if none answers
+	@scripts/check engine
+
+lab: bootstrap engine ## Start the lab: eight bare nodes and a registry on this machine
+	@$(playbook) lab/up.yml
+
+demo: bootstrap engine ## From nothing to MediaNest on a swarm of 3 managers and 5 workers, on this machine
+	@scripts/demo
+
+test: ## Every check and every test; needs what `make demo` needs
+	@scripts/check bootstrap lint types unit sanity importer engine molecule
+
+test-fast: ## What needs no engine and little time: lint, types, unit
+	@scripts/check bootstrap lint types unit
+
+lint types unit sanity importer: bootstrap ## One check of `make test`
+	@scripts/check $@
+
+molecule: bootstrap engine ## The scenarios on the lab's swarm
+	@scripts/check molecule
+
+bench: bootstrap ## Measure a no-op of site.yml on the running lab
+	@.venv/bin/python benchmarks/noop.py
+
+lock: bootstrap ## Lock requirements/*.in again (UPGRADE=1 takes newer versions)
+	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+lab-down: bootstrap ## Remove the lab's nodes, registry and network
+	@$(playbook) lab/down.yml
+
+clean: ## Remove what was generated: .venv, .collections, .cache, dist
+	@rm -rf .venv .collections .cache dist

@@ -1,0 +1,285 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a whole inventory must do to be one swarm, and what its hosts declare about their nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import labels, quorum
+from .errors import DeclarationError
+from .membership import (
+    ACTIVE,
+    ERROR,
+    INIT,
+    JOIN,
+    LOCKED,
+    MANAGER,
+    MEND_ERROR,
+    MEND_LOCKED,
+    NOTHING,
+    PENDING,
+    WORKER,
+    Membership,
+    role_warnings,
+)
+
+REGISTERED = (
+    "__swarm_cluster_init",
+    "__swarm_cluster_join_manager",
+    "__swarm_cluster_join_worker",
+    "__swarm_cluster_host",
+)
+"""Variables in which the role ``swarm_cluster`` keeps results of ``swarm_member`` and ``swarm_host_info``."""
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """What an inventory must do to be one swarm. With ``problems`` nothing may be done, and the rest says nothing.
+
+    Attributes:
+        action: ``init`` (no host is in a swarm), ``join`` (some are), ``none`` (all are).
+        cluster_id: of the swarm that was found.
+        init_host: where to make the swarm.
+        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet.
+        join_managers, join_workers: hosts still to join, in inventory order.
+        members: host → node ID of those that are in.
+        problems, warnings: one sentence each.
+    """
+
+    action: str
+    cluster_id: str | None = None
+    init_host: str | None = None
+    via: str | None = None
+    join_managers: tuple[str, ...] = ()
+    join_workers: tuple[str, ...] = ()
+    members: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "cluster_id": self.cluster_id,
+            "init_host": self.init_host,
+            "via": self.via,
+            "join_managers": list(self.join_managers),
+            "join_workers": list(self.join_workers),
+            "members": dict(self.members),
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
+
+
+def plan_cluster(
+    observed: Mapping[str, Mapping[str, Any] | None],
+    managers: Sequence[str],
+    workers: Sequence[str],
+    *,
+    allow_even: bool = False,
+) -> ClusterPlan:
+    """What must be done so that the declared hosts are one swarm.
+
+    A new swarm is made only when every declared host was observed and none of them is in one: a host that could not be
+    asked may hold the swarm.
+
+    Args:
+        observed: host → result of ``swarm_host_info``. Missing or None = not asked (it is outside this run);
+            ``{"unreachable": True}`` or ``{"failed": True, "msg": …}`` = asked in vain. Other hosts than the declared
+            ones count too.
+        managers, workers: the declared hosts in inventory order.
+        allow_even: accept an even number of managers, or more than seven.
+    """
+    hosts = list(dict.fromkeys([*managers, *workers]))
+    problems = _declaration_problems(managers, workers, allow_even)
+    known, in_vain = _split(observed)
+    problems += in_vain
+    unasked = [host for host in hosts if host not in known and not observed.get(host)]
+    problems += _state_problems(known)
+    cluster_id, more = _one_cluster(known)
+    problems += more
+
+    if cluster_id is None:
+        problems += ["%s was not observed and may hold the swarm: run on all hosts" % host for host in unasked]
+        problems += [
+            "%s is joining a swarm that no observed host is in; wait for it, or let it leave it" % host
+            for host, membership in known.items()
+            if membership.local_state == PENDING
+        ]
+        if problems:
+            return ClusterPlan(NOTHING, problems=tuple(problems))
+        first = managers[0]
+        return ClusterPlan(
+            INIT, init_host=first, via=first, join_managers=tuple(managers[1:]), join_workers=tuple(workers)
+        )
+
+    via = next((host for host in [*managers, *known] if host in known and known[host].answers), None)
+    if via is None:
+        problems.append(_no_manager(cluster_id, known, unasked))
+    if problems:
+        return ClusterPlan(NOTHING, cluster_id=cluster_id, problems=tuple(problems))
+    waiting = [host for host in hosts if host in known and known[host].local_state != ACTIVE]
+    return ClusterPlan(
+        JOIN if waiting else NOTHING,
+        cluster_id=cluster_id,
+        via=via,
+        join_managers=tuple(host for host in managers if host in waiting),
+        join_workers=tuple(host for host in workers if host in waiting),
+        members={h: str(m.node_id) for h, m in known.items() if m.local_state == ACTIVE and m.cluster_id == cluster_id},
+        warnings=tuple(_cluster_warnings(known, managers, workers, unasked)),
+    )
+
+
+def _declaration_problems(managers: Sequence[str], workers: Sequence[str], allow_even: bool) -> list[str]:
+    problems = []
+    count = len(set(managers))
+    if not count:
+        problems.append("no manager is declared")
+    elif count % 2 == 0 and not allow_even:
+        what = "%d managers are declared, and they tolerate no more losses than %d: declare an odd number"
+        problems.append(what % (count, count - 1))
+    if count > quorum.MOST_USEFUL and not allow_even:
+        problems.append("%d managers are declared, and more than %d only slow writes" % (count, quorum.MOST_USEFUL))
+    both = [host for host in dict.fromkeys(managers) if host in set(workers)]
+    problems += ["%s is declared as a manager and as a worker" % host for host in both]
+    return problems
+
+
+def _split(observed: Mapping[str, Mapping[str, Any] | None]) -> tuple[dict[str, Membership], list[str]]:
+    """The memberships that were read, and a problem for each host that was asked in vain."""
+    known: dict[str, Membership] = {}
+    problems = []
+    for host, result in observed.items():
+        if not result:
+            continue
+        if result.get("unreachable"):
+            problems.append("%s is unreachable" % host)
+        elif result.get("failed") or "membership" not in result:
+            problems.append("%s could not be observed: %s" % (host, result.get("msg") or "it gave no membership"))
+        else:
+            known[host] = Membership.from_dict(result["membership"])
+    return known, problems
+
+
+def _state_problems(known: Mapping[str, Membership]) -> list[str]:
+    problems = []
+    by_node: dict[str, str] = {}
+    for host, membership in known.items():
+        if membership.node_id and by_node.setdefault(membership.node_id, host) != host:
+            twin = by_node[membership.node_id]
+            problems.append(
+                "%s and %s have the same node ID %s: one is a copy of the other's disk, or both names are "
+                "one host" % (twin, host, membership.node_id)
+            )
+        if membership.local_state == LOCKED:
+            problems.append("%s is a locked manager: %s" % (host, MEND_LOCKED))
+        elif membership.local_state == ERROR:
+            problems.append("the swarm part of %s has failed (%s): %s" % (host, membership.error, MEND_ERROR))
+    return problems
+
+
+def _one_cluster(known: Mapping[str, Membership]) -> tuple[str | None, list[str]]:
+    """The one swarm that hosts are in (None = none is), and a problem when they are in several."""
+    clusters: dict[str, list[str]] = {}
+    for host, membership in known.items():
+        if membership.cluster_id:
+            clusters.setdefault(membership.cluster_id, []).append(host)
+    if len(clusters) > 1:
+        named = "; ".join("%s: %s" % (cluster, ", ".join(hosts)) for cluster, hosts in sorted(clusters.items()))
+        return min(clusters), ["the hosts are in %d different swarms (%s)" % (len(clusters), named)]
+    return next(iter(clusters), None), []
+
+
+def _no_manager(cluster_id: str, known: Mapping[str, Membership], unasked: Sequence[str]) -> str:
+    said = ["%s: %s" % (host, m.error) for host, m in known.items() if m.is_manager and m.error]
+    if said:
+        return "the swarm %s exists, but no manager has a quorum (%s)" % (cluster_id, "; ".join(said))
+    hidden = "; not observed: %s" % ", ".join(unasked) if unasked else ""
+    return "the swarm %s exists, but no manager of it answers on the observed hosts%s" % (cluster_id, hidden)
+
+
+def _cluster_warnings(
+    known: Mapping[str, Membership], managers: Sequence[str], workers: Sequence[str], unasked: Sequence[str]
+) -> list[str]:
+    warnings: list[str] = []
+    for role, hosts in ((MANAGER, managers), (WORKER, workers)):
+        for host in hosts:
+            if host in known and known[host].local_state == ACTIVE:
+                warnings += role_warnings(known[host], role, host)
+    if unasked:
+        warnings.append("not in this run and left alone: %s" % ", ".join(unasked))
+        return warnings
+    ours = {membership.node_id for membership in known.values()}
+    strangers = {peer for m in known.values() if m.answers for peer in m.remote_managers if peer[0] not in ours}
+    warnings += [
+        "the manager %s at %s is in the swarm but not in the inventory; it is left alone" % peer
+        for peer in sorted(strangers)
+    ]
+    return warnings
+
+
+def join_addresses(nodes: Sequence[Mapping[str, Any]], asked: str) -> list[str]:
+    """Where a host can join: ``address:port`` of each manager that is reachable, the one that was asked first.
+
+    Args:
+        nodes: the engine's list of nodes.
+        asked: ID of the node that gave the list; it answers, so a join through it is the surest.
+    """
+    found = []
+    for node in nodes:
+        status = node.get("ManagerStatus") or {}
+        address = str(status.get("Addr") or "")
+        # A manager may show 0.0.0.0 for itself until its first heartbeat.
+        if status.get("Reachability") == "reachable" and address and not address.startswith(("0.0.0.0", "[::]")):
+            found.append((node.get("ID") != asked, not status.get("Leader"), address))
+    return [address for _other, _follower, address in sorted(found)]
+
+
+def declared_nodes(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    ids: Mapping[str, str] | None = None,
+    managers: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """The ``nodes`` of ``swarm_nodes``: what each host declares about its node.
+
+    Args:
+        hostvars: per host ``swarm_nodes_labels`` (a mapping of strings) and ``swarm_nodes_availability`` (empty = not
+            managed), and what the role ``swarm_cluster`` registered.
+        hosts: the inventory names of the nodes.
+        ids: host → node ID. For a host that is not in it the ID is what ``swarm_cluster`` read on it in this run; when
+            there is none, the node is the one that is named in the swarm as the host is in the inventory.
+        managers: the hosts that are declared managers; None = the role is not compared.
+
+    Raises:
+        DeclarationError: a label that is not a string.
+    """
+    problems: list[str] = []
+    nodes: list[dict[str, Any]] = []
+    for host in hosts:
+        variables: Mapping[str, Any] = hostvars.get(host) or {}
+        declared = variables.get("swarm_nodes_labels") or {}
+        problems += labels.problems(declared, "swarm_nodes_labels of %s" % host)
+        node_id = (ids or {}).get(host) or _registered_id(variables)
+        node: dict[str, Any] = {"id": node_id} if node_id else {"name": host}
+        node["labels"] = declared
+        if variables.get("swarm_nodes_availability"):
+            node["availability"] = variables["swarm_nodes_availability"]
+        if managers is not None:
+            node["role"] = MANAGER if host in managers else WORKER
+        nodes.append(node)
+    if problems:
+        raise DeclarationError(*problems)
+    return nodes
+
+
+def _registered_id(variables: Mapping[str, Any]) -> str | None:
+    """The node ID in the results that the role ``swarm_cluster`` registered on a host, the latest first."""
+    for name in REGISTERED:
+        node_id = ((variables.get(name) or {}).get("membership") or {}).get("node_id")
+        if node_id:
+            return str(node_id)
+    return None

@@ -1,0 +1,246 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The planner of nodes: their labels and availability.
+
+Labels that we set on a node are named in one more label there (``labels.NODE_LABELS``), so that a label which is no
+longer declared can be taken away without touching those that somebody else set.
+"""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import labels, naming
+from .errors import DeclarationError
+from .plan import UPDATE, Difference, Plan, Step
+
+Json = Mapping[str, Any]
+
+MERGE = "merge"
+EXACT = "exact"
+LABELS_MODES = (MERGE, EXACT)
+AVAILABILITIES = ("active", "pause", "drain")
+ROLES = ("manager", "worker")
+
+_IDENTITIES = ("id", "name", "address")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One declared node.
+
+    Attributes:
+        by: what it is found by: "id", "name" (its hostname, as the engine has it) or "address".
+        value: that id, name or address (normalised).
+        labels: None: not managed. ``{}``: it has none of ours.
+        availability: one of AVAILABILITIES; None: not managed.
+        role: one of ROLES; only compared, never changed here; None: not even that.
+    """
+
+    by: str
+    value: str
+    labels: Mapping[str, str] | None = None
+    availability: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The plan, and what holds once it is applied.
+
+    Attributes:
+        nodes: the declared nodes: ``{"id", "name", "address", "role", "availability", "labels", "state"}``, by name.
+        undeclared: the others of the swarm, the same way; nothing is done to them.
+    """
+
+    plan: Plan
+    nodes: tuple[Mapping[str, Any], ...]
+    undeclared: tuple[Mapping[str, Any], ...]
+
+
+def declared(items: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
+    """The nodes as a user wrote them, checked.
+
+    Args:
+        items: ``{"id" or "name" or "address", "labels", "availability", "role"}`` each, unconverted.
+
+    Raises:
+        DeclarationError: every problem of every item.
+    """
+    problems: list[str] = []
+    result = []
+    for position, item in enumerate(items):
+        by = [key for key in _IDENTITIES if item.get(key) is not None]
+        where = naming.place("nodes", position, item[by[0]] if by else None)
+        if len(by) == 1:
+            value, problem = _identity(by[0], item[by[0]])
+        else:
+            value, problem = "", "give exactly one of id, name and address"
+        if problem:
+            problems.append("%s: %s" % (where, problem))
+        if item.get("labels") is not None:
+            problems.extend(labels.problems(item["labels"], where + ": labels"))
+        for key, choices in (("availability", AVAILABILITIES), ("role", ROLES)):
+            if item.get(key) is not None and item[key] not in choices:
+                problems.append("%s: %s: %r is none of %s" % (where, key, item[key], ", ".join(choices)))
+        result.append(Item("".join(by[:1]), value, item.get("labels"), item.get("availability"), item.get("role")))
+    if problems:
+        raise DeclarationError(*problems)
+    return tuple(result)
+
+
+def plan(items: Sequence[Item], observed: Sequence[Json], labels_mode: str = MERGE) -> Decision:
+    """What leads from the observed nodes to the declared ones, by the nodes' names.
+
+    Args:
+        items: from ``declared``.
+        observed: the engine's list of nodes.
+        labels_mode: MERGE leaves labels alone that somebody else set; EXACT removes them too.
+
+    Raises:
+        DeclarationError: an item fits no node, or several; or two items fit one node.
+    """
+    matched = _matched(items, observed)
+    steps: list[Step] = []
+    warnings: list[str] = []
+    nodes, undeclared = [], []
+    names = Counter(_name(node) for node in observed)
+    for node in sorted(observed, key=lambda node: (_name(node), node["ID"])):
+        item = matched.get(node["ID"])
+        if item is None:
+            undeclared.append(_summary(node, node["Spec"]))
+            continue
+        if item.role is not None and item.role != node["Spec"]["Role"]:
+            warnings.append(
+                "node %s is a %s and declared as a %s: this module changes no role"
+                % (_name(node), node["Spec"]["Role"], item.role)
+            )
+        spec, differences = _wanted(item, node, labels_mode)
+        nodes.append(_summary(node, spec))
+        if differences:
+            payload = {"id": node["ID"], "version": node["Version"]["Index"], "spec": spec}
+            name = _name(node) if names[_name(node)] == 1 else "%s (%s)" % (_name(node), node["ID"])
+            steps.append(Step(UPDATE, "node", name, differences, payload))
+    if undeclared:
+        warnings.append(
+            "the swarm has nodes that are not declared, and they are left as they are: %s"
+            % ", ".join("%s (%s, %s)" % (node["name"], node["id"], node["state"]) for node in undeclared)
+        )
+    return Decision(Plan(tuple(steps), tuple(warnings)), tuple(nodes), tuple(undeclared))
+
+
+def addresses(node: Json) -> frozenset[str]:
+    """The addresses, normalised, by which the swarm knows a node: its own, and a manager's raft address."""
+    manager = (node.get("ManagerStatus") or {}).get("Addr") or ""
+    host = manager.rpartition(":")[0].strip("[]")
+    found = (_address(text) for text in ((node.get("Status") or {}).get("Addr"), host))
+    # A manager may show 0.0.0.0 for itself until its first heartbeat: that is every node's address, so it is nobody's.
+    return frozenset(address for address in found if address and not ipaddress.ip_address(address).is_unspecified)
+
+
+def _identity(by: str, value: object) -> tuple[str, str | None]:
+    if not isinstance(value, str) or not value:
+        return "", "%s is not a string (or empty): write it in quotes" % by
+    if by != "address":
+        return value, None
+    address = _address(value)
+    return address or "", None if address else "address: %r is no IP address" % value
+
+
+def _address(text: str | None) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text or ""))
+    except ValueError:
+        return None
+
+
+def _name(node: Json) -> str:
+    return str((node.get("Description") or {}).get("Hostname") or node["ID"])
+
+
+def _fits(item: Item, node: Json) -> bool:
+    if item.by == "id":
+        return bool(node["ID"] == item.value)
+    if item.by == "name":
+        return _name(node) == item.value
+    return item.value in addresses(node)
+
+
+def _matched(items: Sequence[Item], observed: Sequence[Json]) -> dict[str, Item]:
+    """Node ID -> the one item that fits it."""
+    problems: list[str] = []
+    found: dict[str, Item] = {}
+    for item in items:
+        fitting = [node for node in observed if _fits(item, node)]
+        what = "the node with the %s %s" % (item.by, item.value)
+        if not fitting:
+            problems.append("%s is not in the swarm; in it are: %s" % (what, _listed(observed)))
+        elif len(fitting) > 1:
+            problems.append(
+                "%s is not one node but %d: %s. Declare it by its id, or remove the one that is gone"
+                % (what, len(fitting), _listed(fitting))
+            )
+        elif fitting[0]["ID"] in found:
+            problems.append("%s is declared more than once: %s" % (what, _listed(fitting)))
+        else:
+            found[fitting[0]["ID"]] = item
+    if problems:
+        raise DeclarationError(*problems)
+    return found
+
+
+def _listed(nodes: Sequence[Json]) -> str:
+    return ", ".join(
+        "%s (id %s, %s, %s)"
+        % (_name(node), node["ID"], "/".join(sorted(addresses(node))) or "no address", _state(node))
+        for node in sorted(nodes, key=lambda node: (_name(node), node["ID"]))
+    )
+
+
+def _state(node: Json) -> str:
+    return str((node.get("Status") or {}).get("State") or "unknown")
+
+
+def _summary(node: Json, spec: Json) -> dict[str, Any]:
+    return {
+        "id": node["ID"],
+        "name": _name(node),
+        "address": (node.get("Status") or {}).get("Addr"),
+        "role": spec["Role"],
+        "availability": spec["Availability"],
+        "labels": labels.foreign(spec.get("Labels")),
+        "state": _state(node),
+    }
+
+
+def _wanted(item: Item, node: Json, labels_mode: str) -> tuple[dict[str, Any], tuple[Difference, ...]]:
+    """The node's whole spec as declared (the engine takes no part of one), and what is different in it."""
+    spec = copy.deepcopy(dict(node["Spec"]))
+    differences: tuple[Difference, ...] = ()
+    if item.availability is not None and item.availability != spec["Availability"]:
+        differences += (Difference("availability", spec["Availability"], item.availability),)
+        spec["Availability"] = item.availability
+    if item.labels is not None:
+        before = spec.get("Labels") or {}
+        after = _wanted_labels(item.labels, before, labels_mode)
+        differences += labels.differences(before, after)
+        spec["Labels"] = after
+    return spec, differences
+
+
+def _wanted_labels(wanted: Mapping[str, str], before: Mapping[str, str], labels_mode: str) -> dict[str, str]:
+    ours = set(before.get(labels.NODE_LABELS, "").split(","))
+    gone = (
+        labels.foreign(before) if labels_mode == EXACT else {key for key in ours if not key.startswith(labels.PREFIX)}
+    )
+    after = {key: value for key, value in before.items() if key not in gone and key != labels.NODE_LABELS}
+    after.update(wanted)
+    if wanted:
+        after[labels.NODE_LABELS] = ",".join(sorted(wanted))
+    return after

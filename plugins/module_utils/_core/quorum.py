@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many managers a swarm needs, and which of them may be stopped.
+
+The raft of the managers accepts a write when a majority of all its members agrees, whether they are up or not
+(https://docs.docker.com/engine/swarm/raft/). The engine guards demotion by this, but not drain, reboot or a forced
+leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+MOST_USEFUL = 7
+"""More managers than this slow every write down and are not recommended by the engine's makers."""
+
+
+def needed(managers: int) -> int:
+    """How many of so many managers must be reachable; 0 for none."""
+    return managers // 2 + 1 if managers else 0
+
+
+def tolerates(managers: int) -> int:
+    """How many of so many managers may be lost while the rest still can write."""
+    return managers - needed(managers)
+
+
+@dataclass(frozen=True)
+class StopAnswer:
+    """Whether an engine may be stopped now. ``reason`` is one sentence either way."""
+
+    allowed: bool
+    reason: str
+
+
+def may_stop(managers: Collection[str], reachable: Collection[str], which: str) -> StopAnswer:
+    """Whether the engine of one node may be stopped without the swarm losing its quorum.
+
+    Args:
+        managers: the node IDs of all managers of the raft, also of those that are down.
+        reachable: the node IDs of the managers that are reachable now.
+        which: the node ID of the engine that would be stopped.
+    """
+    members = set(managers)
+    up = members & set(reachable)
+    need = needed(len(members))
+    if which not in members:
+        return StopAnswer(True, "it is no manager, so the quorum does not depend on it")
+    left = up - {which}
+    count = "%d of %d managers would be reachable and %d are needed" % (len(left), len(members), need)
+    if which not in up:
+        return StopAnswer(True, "it is not reachable already, so nothing is lost: " + count)
+    if len(left) < need:
+        return StopAnswer(False, "the swarm would lose its quorum: " + count)
+    return StopAnswer(True, count)

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The executor: it applies a plan step by step and decides nothing.
+
+Somebody else may change the swarm between reading and writing. The engine then refuses the write, and the only right
+answer is to read again and plan again; ``converge`` does that, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from .._core.errors import DeclarationError
+from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
+from .client import Engine
+from .errors import EngineError, InUse, NameConflict, NotFound, StaleVersion
+
+ATTEMPTS = 5
+OVERTAKEN = (StaleVersion, NameConflict, InUse, NotFound)
+"""Refusals of a planned step that mean: the swarm is no longer what the plan was made from."""
+
+Ids = dict[tuple[str, str], str]
+"""(kind, name) -> the engine's ID of each object that was created."""
+
+
+class Decided(Protocol):
+    """What planners return: a plan, and whatever else belongs to the result of their module."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+
+Observed = TypeVar("Observed")
+Decision = TypeVar("Decision", bound=Decided)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Decision]):
+    """What became of a plan.
+
+    Attributes:
+        decision: the planner's last answer: the one that was applied to the end.
+        plan: what was really done, over all attempts and in that order, with the last decision's warnings.
+        ids: of what was created.
+    """
+
+    decision: Decision
+    plan: Plan
+    ids: Mapping[tuple[str, str], str]
+
+    def id_of(self, kind: str, name: str, known: str | None) -> str | None:
+        """The ID that the decision knew, else the one that creating the object gave; None in a dry run."""
+        return known or self.ids.get((kind, name))
+
+
+def converge(
+    observe: Callable[[Engine], Observed],
+    plan: Callable[[Observed], Decision],
+    engine: Engine,
+    attempts: int = ATTEMPTS,
+    dry_run: bool = False,
+) -> Outcome[Decision]:
+    """Observe, plan and apply, until a whole plan could be applied.
+
+    Args:
+        observe: reads what the planner needs; called again for each attempt.
+        plan: the planner.
+        engine: where the steps go.
+        attempts: how often a plan is made at most.
+        dry_run: plan once and change nothing; the outcome's plan is then what would be done.
+
+    Raises:
+        DeclarationError: the planner refuses.
+        EngineError: the engine refuses, for another reason than being overtaken, or too often.
+            The message of either names the steps that had been done by then.
+    """
+    if attempts < 1:
+        raise ValueError("at least one attempt is needed")
+    done: list[Step] = []
+    ids: Ids = {}
+    for attempt in range(1, attempts + 1):
+        try:
+            decision = plan(observe(engine))
+            if dry_run:
+                return Outcome(decision, decision.plan, {})
+            apply(decision.plan, engine, done, ids)
+        except OVERTAKEN as error:
+            if attempt == attempts:
+                raise _with_history(error, done, "planned %d times, overtaken each time" % attempts) from error
+        except (DeclarationError, EngineError) as error:
+            raise _with_history(error, done) from error
+        else:
+            return Outcome(decision, Plan(tuple(done), decision.plan.warnings), ids)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def apply(plan: Plan, engine: Engine, done: list[Step], ids: Ids) -> None:
+    """Apply every step in order; each that succeeded is added to ``done``, and what it created to ``ids``."""
+    for step in plan:
+        created = _HANDLERS[step.kind, step.action](engine, step.name, step.payload)
+        done.append(step)
+        if created is not None:
+            ids[step.kind, step.name] = created
+
+
+Handler = Callable[[Engine, str, Mapping[str, Any]], "str | None"]
+"""Sends one step; returns the ID of what it created."""
+
+# What each handler needs in the payload is what it takes from it.
+_HANDLERS: Mapping[tuple[str, str], Handler] = {
+    ("node", UPDATE): lambda engine, _name, p: engine.update_node(p["id"], p["version"], p["spec"]),
+    ("secret", CREATE): lambda engine, name, p: engine.create_secret(name, p["data"], p["labels"]),
+    ("secret", UPDATE): lambda engine, _name, p: engine.update_secret(p["id"], p["version"], p["spec"]),
+    ("secret", REMOVE): lambda engine, _name, p: engine.remove_secret(p["id"]),
+    ("config", CREATE): lambda engine, name, p: engine.create_config(name, p["data"], p["labels"]),
+    ("config", UPDATE): lambda engine, _name, p: engine.update_config(p["id"], p["version"], p["spec"]),
+    ("config", REMOVE): lambda engine, _name, p: engine.remove_config(p["id"]),
+    ("network", CREATE): lambda engine, _name, p: engine.create_network(p["request"]),
+    ("network", REMOVE): lambda engine, _name, p: engine.remove_network(p["id"]),
+}
+
+
+def _with_history(error: Exception, done: list[Step], note: str = "") -> Exception:
+    """The same error, telling also what had been done by then."""
+    notes = [note] if note else []
+    if done:
+        notes.append("already done: " + ", ".join("%s %s %s" % (step.action, step.kind, step.name) for step in done))
+    if not notes:
+        return error
+    if isinstance(error, DeclarationError):
+        return DeclarationError(*error.problems, *notes)
+    return type(error)("%s (%s)" % (error, "; ".join(notes)))

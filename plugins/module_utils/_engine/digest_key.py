@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the key of the digests comes from (what it is for: _core/digest.py)."""
+
+from __future__ import annotations
+
+import secrets
+
+from .._core import digest
+from .client import Engine
+
+
+def read(engine: Engine, given: digest.Key | None) -> digest.Key:
+    """The user's key, else the one that is kept in the swarm, else a fresh random one that must still be stored there.
+
+    Raises:
+        DeclarationError: the stored key is not fit to be one.
+        EngineError: the swarm can't be read.
+    """
+    if given is not None:
+        return given
+    return digest.stored_key(engine.configs()) or digest.Key(secrets.token_bytes(digest.KEY_BYTES), missing=True)

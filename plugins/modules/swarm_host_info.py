@@ -1,0 +1,176 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: swarm_host_info
+short_description: What a host is to a swarm, and whether its kernel is fit for one
+version_added: 0.1.0
+description:
+  - Reads in one execution the host's engine, its membership in a swarm and the features of its kernel. Works on every
+    host, in a swarm or not, with an engine or not.
+  - A read that fails fails the module. V(inactive) and V(absent) are said only when that is what the host is.
+attributes:
+  check_mode:
+    description: Whether the module predicts its changes without making them.
+    support: full
+  diff_mode:
+    description: Whether the module says what it changes.
+    support: N/A
+  idempotent:
+    description: Whether a second run with the same options changes nothing.
+    support: full
+extends_documentation_fragment:
+  - flotilla.swarm.engine.host
+notes:
+  - Run it as root. The swarm that a worker is in is named nowhere on the worker but in its certificate, which only root
+    can read.
+  - No kernel module is loaded to find out what the kernel can do. Only files are read.
+seealso:
+  - module: flotilla.swarm.swarm_member
+author:
+  - the flotilla.swarm authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Read what this host is to a swarm
+  flotilla.swarm.swarm_host_info:
+  register: host_info
+
+- name: Say what its kernel can't do
+  ansible.builtin.debug:
+    msg: "{{ item.effect }} (absent: {{ item.features | join(', ') }})"
+  loop: "{{ host_info.kernel.lacking }}"
+"""
+
+RETURN = r"""
+engine:
+  description: The engine. C(installed=false) and nothing else when there is none.
+  returned: success
+  type: dict
+  sample:
+    installed: true
+    version: 28.5.2
+    operating_system: Debian GNU/Linux 13 (trixie)
+    architecture: x86_64
+    docker_root: /var/lib/docker
+    storage_driver: overlay2
+    cgroup_version: "2"
+    live_restore: false
+    firewall_backend: iptables
+    cpus: 4
+    memory_bytes: 8326684672
+    warnings: []
+membership:
+  description: What the host knows about its swarm.
+  returned: success
+  type: dict
+  contains:
+    local_state:
+      description:
+        - V(absent) where no engine is installed, else what the engine says, which is V(inactive), V(pending) (joining),
+          V(active), V(locked) or V(error).
+      type: str
+    cluster_id:
+      description: ID of the swarm. Null outside a swarm, and while a join has not got that far.
+      type: str
+    node_id:
+      description: ID of this node.
+      type: str
+    node_name:
+      description: The engine's name for this node. That is its hostname, not its name in the inventory.
+      type: str
+    role:
+      description: V(manager) or V(worker), null outside a swarm.
+      type: str
+    is_manager:
+      description: Whether this engine takes manager requests now.
+      type: bool
+    address:
+      description: The address that this node advertises.
+      type: str
+    remote_managers:
+      description: Node ID and address of each manager that this node knows.
+      type: list
+      elements: dict
+    error:
+      description: What is wrong, in the engine's words. A manager without a quorum says so here.
+      type: str
+  sample:
+    local_state: active
+    cluster_id: wz6a8o0zfjwmvfzzbz8a1pjxu
+    node_id: 8mtc1pvxq6gz1z0mhbz7q8c5m
+    node_name: worker1
+    role: worker
+    is_manager: false
+    address: 192.0.2.21
+    remote_managers:
+      - {node_id: k5dzym3pkktvn2q0sl3nclcvt, address: "192.0.2.11:2377"}
+    error: ""
+kernel:
+  description: The running kernel's release and features.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: As C(uname -r) says it.
+      type: str
+    features:
+      description:
+        - Name to state, source and capability of each feature that a swarm uses. The state is V(available),
+          V(loadable) (the kernel or the engine loads it on use), V(absent) or V(unknown).
+      type: dict
+    lacking:
+      description: For each capability of which a feature is absent, these features and what does not work then.
+      type: list
+      elements: dict
+    unknown:
+      description: Names of the features about which the host shows nothing.
+      type: list
+      elements: str
+  sample:
+    release: 6.12.48-cloud-amd64
+    features:
+      ip_vs:
+        state: absent
+        source: "/boot/config-6.12.48-cloud-amd64: CONFIG_IP_VS is not set"
+        capability: virtual_ip
+    lacking:
+      - capability: virtual_ip
+        features: [ip_vs]
+        effect: >-
+          virtual IPs and the routing mesh accept no traffic: use endpoint_mode dnsrr, and publish ports with mode: host
+    unknown: []
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import kernel, membership
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+
+
+def work(docker_host: str) -> dict[str, Any]:
+    """Everything that this host says about itself."""
+    path = host.socket_path(docker_host)
+    info = host.HostEngine(path).info() if host.is_installed(path) else None
+    seen = membership.NOT_INSTALLED if info is None else host.membership_of(info)
+    return {
+        "changed": False,
+        "engine": host.engine_facts(info),
+        "membership": seen.as_dict(),
+        "kernel": kernel.judge(host.kernel_evidence()),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=_module.ENGINE_OPTIONS, supports_check_mode=True)
+    _module.finish(module, lambda: work(module.params["docker_host"]))
+
+
+if __name__ == "__main__":
+    main()

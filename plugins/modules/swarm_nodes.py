@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: swarm_nodes
+short_description: Keep labels and availability of a Docker Swarm's nodes as declared
+version_added: 0.1.0
+description:
+  - Takes the whole declared set of nodes in one call, compares it with the swarm, and updates only the nodes that
+    differ.
+  - Nodes of the swarm that are not declared are left alone and reported; see RV(undeclared).
+  - When somebody else changes a node at the same time, it is read and compared again.
+attributes:
+  check_mode:
+    description: Whether the module predicts its changes without making them.
+    support: full
+  diff_mode:
+    description: Whether the module says what it changes.
+    support: full
+  idempotent:
+    description: Whether a second run with the same options changes nothing.
+    support: full
+options:
+  nodes:
+    description:
+      - The declared nodes. Each is found by exactly one of O(nodes[].id), O(nodes[].name) and O(nodes[].address), and
+        must fit exactly one node of the swarm.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: The node's ID in the swarm, in full. The only one that can't be ambiguous.
+        type: str
+      name:
+        description: The node's hostname, as C(docker node ls) shows it. That need not be its name in the inventory.
+        type: str
+      address:
+        description: The address under which the swarm knows the node.
+        type: str
+      labels:
+        description:
+          - Labels of the node, every value a string; an empty string is a value like any other.
+          - Left out, the labels are not managed. V({}) removes those that this module set before.
+        type: dict
+      availability:
+        description: Whether the node gets tasks. Left out, it is not managed.
+        type: str
+        choices: [active, pause, drain]
+      role:
+        description:
+          - The role that the node should have. It is only compared. A difference is a warning, and no role is changed
+            here.
+        type: str
+        choices: [manager, worker]
+  labels_mode:
+    description:
+      - V(merge) sets the declared labels, removes those that were set by this module before and are no longer
+        declared, and leaves the labels of others alone. What was set is remembered in the node's label
+        C(flotilla.swarm.node-labels).
+      - V(exact) removes every label that is not declared, from the nodes whose O(nodes[].labels) are given.
+    type: str
+    choices: [merge, exact]
+    default: merge
+seealso:
+  - module: flotilla.swarm.swarm_networks
+  - module: flotilla.swarm.swarm_secrets
+extends_documentation_fragment:
+  - flotilla.swarm.engine
+author:
+  - the flotilla.swarm authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Label the nodes, and keep tasks off the manager
+  flotilla.swarm.swarm_nodes:
+    nodes:
+      - name: manager1
+        availability: drain
+      - name: worker1
+        labels:
+          tier: application
+      - address: 192.0.2.25
+        labels:
+          tier: ingress
+          monitoring: "true"
+
+- name: Take away every label of one node, whoever set it
+  flotilla.swarm.swarm_nodes:
+    nodes:
+      - id: 8mtc1pvxq6gz1z0mhbz7q8c5m
+        labels: {}
+    labels_mode: exact
+"""
+
+RETURN = r"""
+nodes:
+  description: The declared nodes as they are now, or in check mode would be, by name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: 8mtc1pvxq6gz1z0mhbz7q8c5m
+      name: worker1
+      address: 192.0.2.21
+      role: worker
+      availability: active
+      labels: {tier: application}
+      state: ready
+undeclared:
+  description: The other nodes of the swarm, in the same form. Nothing was done to them.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+plan:
+  description: The steps that were taken, or in check mode would be.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - action: update
+      kind: node
+      name: worker1
+      differences:
+        - {field: labels.tier, before: null, after: application}
+problems:
+  description: What is wrong with the declaration, one sentence each.
+  returned: when the declaration is refused
+  type: list
+  elements: str
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import nodes
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import converge
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine, Json
+
+
+def work(items: Sequence[nodes.Item], module: AnsibleModule, engine: Engine) -> dict[str, Any]:
+    """Bring the swarm's nodes to what is declared, and say what was done."""
+
+    def observe(source: Engine) -> list[Json]:
+        return source.nodes()
+
+    def plan(observed: list[Json]) -> nodes.Decision:
+        return nodes.plan(items, observed, module.params["labels_mode"])
+
+    outcome = converge(observe, plan, engine, dry_run=module.check_mode)
+    decision = outcome.decision
+    return _module.result_of(outcome.plan, nodes=list(decision.nodes), undeclared=list(decision.undeclared))
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_module.ENGINE_OPTIONS,
+            "nodes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "id": {"type": "str"},
+                    "name": {"type": "str"},
+                    "address": {"type": "str"},
+                    "labels": {"type": "dict"},
+                    "availability": {"type": "str", "choices": list(nodes.AVAILABILITIES)},
+                    "role": {"type": "str", "choices": list(nodes.ROLES)},
+                },
+            },
+            "labels_mode": {"type": "str", "choices": list(nodes.LABELS_MODES), "default": nodes.MERGE},
+        },
+        supports_check_mode=True,
+    )
+    with _module.failures(module):
+        items = nodes.declared(module.params["nodes"])
+    _module.run(module, partial(work, items))
+
+
+if __name__ == "__main__":
+    main()
