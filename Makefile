@@ -1,7 +1,7 @@
 # Everything a checkout can do. Each target is a script of the same name in scripts/, or a playbook.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer oracle molecule bench lock lab-down clean
+.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule bench lock lab-down clean
 
 playbook := .venv/bin/ansible-playbook --inventory inventories/local
 

@@ -43,20 +43,21 @@ apt_install() {
 # hash_of FILE...: one SHA-256 over the files' contents and names.
 hash_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 
-# python_candidates X.Y: where a Python of that version may be, one path a line: on PATH, from pyenv, from uv. A path need not
-# exist, and what is there need not work: a pyenv shim stands for versions that it then refuses to run.
+# python_candidates X.Y: where a Python of that version may be, one path a line: on PATH, from pyenv, from uv. A path
+# need not exist, and what is there need not work: a pyenv shim stands for versions that it then refuses to run.
 python_candidates() {
     local home
     type -aP "python$1" || true
     for home in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1" \
-        "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}/cpython-$1" "$cache/python/cpython-$1"; do
+        "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}/cpython-$1" \
+        "$cache/python/cpython-$1"; do
         printf '%s\n' "$home".*/bin/python3 | sort -rV
     done
 }
 
 # make_venv PYTHON DIRECTORY REQUIREMENTS: a virtual environment that holds exactly the locked packages.
-# Built in place, since a virtual environment can't be moved; the caller writes its stamp last, so that an interrupted one
-# never counts as done.
+# Built in place, since a virtual environment can't be moved; the caller writes its stamp last, so that an interrupted
+# one never counts as done.
 make_venv() {
     local python=$1 directory=$2 requirements=$3
     rm -rf "$directory"

@@ -43,6 +43,8 @@ def finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     """Do the work without the SDK, and leave with its result or with an error that names the mend."""
     with failures(module):
         result = work()
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(**result)
 
 

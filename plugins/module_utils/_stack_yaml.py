@@ -64,17 +64,16 @@ def _loader(resolvers: dict[str, tuple[re.Pattern[str], str]]) -> Any:
     """A SafeLoader that knows merge keys and just these plain scalars (first characters -> pattern and type)."""
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict[str, list[Any]] = {}
-
         def flatten_mapping(self, node: Any) -> None:
             """Merge keys copy what they merge, so a chain of them grows while it is read; stop that in time."""
             super().flatten_mapping(node)
             if len(node.value) > MAX_MERGED:
                 raise ValueError("a mapping merges too much")
 
+    Loader.yaml_implicit_resolvers = {}
     # YAML 1.1's octal 010 is 10 in the core rules, and 1e3 is a float there.
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node), 10))
-    Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value, 10))
+    Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
     Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
     for first, (pattern, kind) in resolvers.items():
         characters = ["" if character == "\0" else character for character in first]
@@ -88,11 +87,13 @@ def _load(content: str, loader: Any) -> Any:
     if len(content) > MAX_BYTES:
         raise ValueError("it is larger than %d MiB" % (MAX_BYTES // 1024 // 1024))
     try:
-        loaded = yaml.load(content, Loader=loader)
+        loaded = yaml.load(content, Loader=loader)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = " at line %d" % (mark.line + 1) if mark else ""
-        raise ValueError("it is not valid YAML%s: %s" % (where, getattr(error, "problem", None) or "unreadable")) from None
+        raise ValueError(
+            "it is not valid YAML%s: %s" % (where, getattr(error, "problem", None) or "unreadable")
+        ) from None
     except (RecursionError, ValueError, TypeError):
         raise ValueError("it is not valid YAML, or nested too deeply") from None
     document.measure(loaded)

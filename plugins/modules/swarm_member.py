@@ -35,8 +35,8 @@ options:
     required: true
   init:
     description:
-      - Make a new swarm. First be sure, on all hosts, that there is none; the filter P(flotilla.swarm.cluster_plan#filter)
-        does that. A host that is the manager of a swarm already is left as it is.
+      - Make a new swarm. First be sure, on all hosts, that there is none; P(flotilla.swarm.cluster_plan#filter) does
+        that. A host that is the manager of a swarm already is left as it is.
     type: bool
     default: false
   cluster_id:
@@ -49,8 +49,9 @@ options:
     type: str
   remote_addrs:
     description:
-      - Addresses of managers to join through, with C(:port) or the port 2377. They are tried in this order; the next one
-        only when the engine says that the attempt has ended. Needed when the host is in no swarm; not in check mode.
+      - Addresses of managers to join through, with C(:port) or the port 2377. They are tried in this order; the next
+        one only when the engine says that the attempt has ended. Needed when the host is in no swarm; not in check
+        mode.
     type: list
     elements: str
     default: []
@@ -115,7 +116,7 @@ EXAMPLES = r"""
 RETURN = r"""
 action:
   description:
-    - What was done. V(none) (it is a member), V(init), V(join), or V(wait) (for a join that an earlier run had started).
+    - What was done. V(none) (it is a member), V(init), V(join), or V(wait) (for a join that an earlier run began).
   returned: success
   type: str
   sample: join

@@ -71,7 +71,9 @@ class Lab:
             self.manager(), "docker service ps --filter desired-state=running --format json %s", service
         )
 
-    def playbook(self, *arguments: str, inventory: str = INVENTORY, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    def playbook(
+        self, *arguments: str, inventory: str = INVENTORY, timeout: int = 900
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``ansible-playbook`` in the checkout as a user would."""
         return subprocess.run(
             ["ansible-playbook", "-i", inventory, *arguments],

@@ -5,8 +5,8 @@
 
 It behaves like the engine where planners and the executor depend on it: one rising version index, "update out of
 sequence", names that are unique without regard to case, refusal to remove what a service's Spec uses (PreviousSpec
-protects nothing), ``PreviousSpec`` on every update of a service, and a list of networks that leaves the swarm's out when
-the swarm can't be read.
+protects nothing), ``PreviousSpec`` on every update of a service, and a list of networks that leaves the swarm's out
+when the swarm can't be read.
 tests/unit/test_memory_engine.py holds it and a real engine to the same contract.
 """
 
@@ -243,8 +243,8 @@ class MemoryEngine:
         if self._state != "active":
             raise translate(
                 503,
-                'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to '
-                "swarm and try again.",
+                'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node '
+                "to swarm and try again.",
             )
         if not self.quorum:
             raise translate(

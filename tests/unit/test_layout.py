@@ -9,12 +9,14 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.defaults
 import jinja2.nodes
 import pytest
 import yaml
@@ -26,11 +28,17 @@ CORE = sorted((ROOT / "plugins/module_utils/_core").rglob("*.py"))
 CODE_DIRECTORIES = ("plugins", "roles", "playbooks", "inventories", "lab", "molecule", "benchmarks")
 
 
+class _Untemplated(str):
+    """A value that Ansible does not template: ``!vault`` or ``!unsafe``."""
+
+    __slots__ = ()
+
+
 class _Loader(yaml.SafeLoader):
-    """Reads Ansible's YAML; a tagged value (``!vault``, ``!unsafe``) counts as its text."""
+    """Reads Ansible's YAML, its tags too."""
 
 
-_Loader.add_multi_constructor("!", lambda loader, _suffix, node: str(node.value))
+_Loader.add_multi_constructor("!", lambda _loader, _suffix, node: _Untemplated(node.value))
 
 
 def load(path: Path) -> Any:
@@ -38,21 +46,32 @@ def load(path: Path) -> Any:
 
 
 def files(*directories: str, suffix: str = "") -> list[Path]:
-    """Text files below these directories of the checkout, without what Python compiled."""
+    """Files below these directories of the checkout, without what tools leave there."""
     return sorted(
         path
         for directory in directories
         for path in (ROOT / directory).rglob("*" + suffix)
-        if path.is_file()
-        and not any(part == "__pycache__" or part.startswith(".") for part in path.parts[len(ROOT.parts) :])
+        if path.is_file() and not any(is_generated(part) for part in path.relative_to(ROOT).parts)
     )
+
+
+def is_generated(name: str) -> bool:
+    return name == "__pycache__" or name.startswith(".")
 
 
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-# --- Roles -------------------------------------------------------------------------------------------------------------
+def ansible_tool(name: str, *arguments: str) -> str:
+    """The standard output of one of Ansible's programs, run in the checkout; it must succeed."""
+    command = [str(Path(sys.executable).with_name(name)), *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+# --- Roles ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -158,11 +177,11 @@ MAGIC = {
     "omit",
     "q",
     "query",
-    "range",
     "role_name",
     "role_path",
     "undef",
 }
+MAGIC.update(jinja2.defaults.DEFAULT_NAMESPACE)
 # Keywords whose value is an expression without braces.
 EXPRESSIONS = {"when", "until", "changed_when", "failed_when", "that", "var"}
 # Keywords that name a variable, or hold variables by name.
@@ -187,7 +206,7 @@ def names_in_yaml(value: Any, keyword: str = "") -> set[str]:
         return own.union(*(names_in_yaml(item, str(key)) for key, item in value.items()))
     if isinstance(value, list):
         return set().union(*(names_in_yaml(item, keyword) for item in value))
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, _Untemplated):
         return set()
     return names_in("{{ (%s) }}" % value if keyword in EXPRESSIONS and "{{" not in value else value)
 
@@ -209,26 +228,21 @@ def test_a_roles_variables_carry_its_name(role: str) -> None:
     assert not strangers
 
 
-# --- Modules -----------------------------------------------------------------------------------------------------------
+# --- Modules ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def module_docs() -> dict[str, Any]:
     """What ``ansible-doc`` shows of each of our modules, by its short name."""
-    names = ["flotilla.swarm." + name for name in MODULES]
-    run = subprocess.run(["ansible-doc", "--json", *names], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    shown = json.loads(run.stdout)
+    shown = json.loads(ansible_tool("ansible-doc", "--json", *("flotilla.swarm." + name for name in MODULES)))
     return {name.rsplit(".", 1)[1]: entry["doc"] for name, entry in shown.items()}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_says_what_it_does_in_check_mode(module: str, module_docs: dict[str, Any]) -> None:
     attributes = module_docs[module].get("attributes") or {}
-    unsaid = [
-        name for name in ("check_mode", "diff_mode", "idempotent") if not (attributes.get(name) or {}).get("support")
-    ]
-    assert not unsaid
+    said = {name for name, attribute in attributes.items() if attribute.get("support")}
+    assert said >= {"check_mode", "diff_mode", "idempotent"}
 
 
 def test_the_action_group_holds_the_modules_that_take_its_options(module_docs: dict[str, Any]) -> None:
@@ -236,7 +250,7 @@ def test_the_action_group_holds_the_modules_that_take_its_options(module_docs: d
     assert sorted(groups["engine"]) == [name for name in MODULES if "docker_host" in module_docs[name]["options"]]
 
 
-# --- The core ----------------------------------------------------------------------------------------------------------
+# --- The core ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", CORE, ids=relative)
@@ -247,7 +261,7 @@ def test_the_core_asks_neither_the_clock_nor_the_user_nor_a_file(path: Path) -> 
     assert not called & {"now", "utcnow", "today", "open", "input", "print", "eval", "exec", "__import__"}
 
 
-# --- Every file --------------------------------------------------------------------------------------------------------
+# --- Every file -------------------------------------------------------------------------------------------------------
 
 FORBIDDEN = {
     "a failure that is not looked at": r"^\s*-?\s*ignore_errors:(?!\s*(false|no)\b)",
@@ -260,8 +274,8 @@ FORBIDDEN = {
 @pytest.mark.parametrize("wrong", FORBIDDEN)
 def test_no_file_holds(wrong: str) -> None:
     pattern = re.compile(FORBIDDEN[wrong], re.MULTILINE)
-    holders = [relative(path) for path in files(*CODE_DIRECTORIES) if pattern.search(path.read_text(encoding="utf-8"))]
-    assert not holders
+    texts = {relative(path): path.read_text(encoding="utf-8", errors="replace") for path in files(*CODE_DIRECTORIES)}
+    assert not [path for path, text in texts.items() if pattern.search(text)]
 
 
 @pytest.mark.parametrize("path", files("plugins", suffix=".py"), ids=relative)
@@ -270,7 +284,7 @@ def test_a_plugin_names_its_licence(path: Path) -> None:
     assert not text.strip() or "SPDX-License-Identifier: GPL-3.0-or-later" in text[:400]
 
 
-# --- Dependencies and the artifact -------------------------------------------------------------------------------------
+# --- Dependencies and the artifact ------------------------------------------------------------------------------------
 
 
 def collections_named_in(*directories: str) -> set[str]:
@@ -297,13 +311,11 @@ def test_what_the_checkout_uses_is_bootstrapped() -> None:
 
 
 def test_the_artifact_holds_the_collection_and_nothing_else(tmp_path: Path) -> None:
-    build = ["ansible-galaxy", "collection", "build", "--output-path", str(tmp_path)]
-    run = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    ansible_tool("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path))
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as artifact:
         names = artifact.getnames()
     top = {name.split("/")[0] for name in names}
     collection = {"FILES.json", "LICENSE", "MANIFEST.json", "README.md", "meta", "playbooks", "plugins", "roles"}
     beside = {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "changelogs", "docs", "inventories", "site.yml"}
     assert collection <= top <= collection | beside
-    assert not [name for name in names if "__pycache__" in name or "_cache/" in name or "/." in name]
+    assert not [name for name in names if any(map(is_generated, name.split("/")))]

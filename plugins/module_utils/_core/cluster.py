@@ -232,8 +232,9 @@ def join_addresses(nodes: Sequence[Mapping[str, Any]], asked: str) -> list[str]:
     for node in nodes:
         status = node.get("ManagerStatus") or {}
         address = str(status.get("Addr") or "")
-        # A manager may show 0.0.0.0 for itself until its first heartbeat.
-        if status.get("Reachability") == "reachable" and address and not address.startswith(("0.0.0.0", "[::]")):
+        # A manager may show every address for itself until its first heartbeat. (Compared here, nothing is bound.)
+        unknown = address.startswith(("0.0.0.0:", "[::]:"))
+        if status.get("Reachability") == "reachable" and address and not unknown:
             found.append((node.get("ID") != asked, not status.get("Leader"), address))
     return [address for _other, _follower, address in sorted(found)]
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's configuration file, ``daemon.json``: what is declared is merged into what is there.
 
-Dictionaries merge key by key to any depth; every other value, a list too, replaces the old one. A declared ``null`` leaves
-the key as it is. What nobody declares stays, for other tools keep keys there too.
+Dictionaries merge key by key to any depth; every other value, a list too, replaces the old one. A declared ``null``
+leaves the key as it is. What nobody declares stays, for other tools keep keys there too.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _quorum_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str
     counted = (seen["reachable"], seen["managers"], seen["needed"])
     if seen["reachable"] < seen["needed"]:
         yield "%d of %d managers are reachable, and %d are needed" % counted
-    # A manager that was replaced stays in the raft, unreachable, until somebody removes it; enough others are there then.
+    # A manager that was replaced stays in the raft, unreachable, until somebody removes it. Enough others are there.
     if seen["reachable"] < (seen["managers"] if expected.managers is None else expected.managers):
         wanted = "all" if expected.managers is None else expected.managers
         yield "%s managers are expected, and %d are reachable%s" % (

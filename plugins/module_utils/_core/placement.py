@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which nodes a service may run on: swarmkit's placement constraints, matched the way swarmkit matches them.
 
-The rules are those of swarmkit's manager/constraint/constraint.go: values are compared without regard to case, the name of
-a label with regard to it, an absent label counts as the empty string, and an unknown key matches nothing.
+The rules are those of swarmkit's manager/constraint/constraint.go: values are compared without regard to case, the
+name of a label with regard to it, an absent label counts as the empty string, and an unknown key matches nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def node_matches(expressions: Iterable[str], node: Mapping[str, Any]) -> bool:
 
 def takes_tasks(node: Mapping[str, Any]) -> bool:
     """Whether the scheduler gives new tasks to this node at all: active, and not known to be down."""
-    return (node.get("Spec") or {}).get("Availability") == "active" and (node.get("Status") or {}).get("State") != "down"
+    return (node.get("Spec") or {}).get("Availability") == "active" and (node.get("Status") or {}).get(
+        "State"
+    ) != "down"
 
 
 def eligible(expressions: Sequence[str], nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

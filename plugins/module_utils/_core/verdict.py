@@ -163,8 +163,8 @@ def judge(service: Json, tasks: Sequence[Json], nodes: Sequence[Json], *, as_dec
         service: one entry of ``GET /services``.
         tasks: entries of ``GET /tasks``; those of other services are ignored.
         nodes: ``GET /nodes``.
-        as_declared: the caller has compared the service's spec with the declaration and found it equal, so a rollback that
-            ended long ago is history, not a failure of this spec.
+        as_declared: the caller has compared the service's spec with the declaration and found it equal, so a rollback
+            that ended long ago is history, not a failure of this spec.
     """
     spec = service.get("Spec") or {}
     mode = spec.get("Mode") or {}
@@ -198,8 +198,8 @@ class _Case:
     def _is_current(self, task: Json) -> bool:
         """Whether a task has the service's present spec.
 
-        The API gives no SpecVersion on a task, so this is swarmkit's IsTaskDirty without it: equal templates, or templates
-        that differ in placement alone while the task's node still satisfies it.
+        The API gives no SpecVersion on a task, so this is swarmkit's IsTaskDirty without it: equal templates, or
+        templates that differ in placement alone while the task's node still satisfies it.
         """
         spec: Json = task.get("Spec") or {}
         if spec == self._template:
@@ -240,8 +240,9 @@ class _Case:
     def _blamed(self) -> Json | None:
         """The task that made the swarm stop or roll back an update.
 
-        The engine names it in UpdateStatus.Message ("… due to failure or early termination of task ID") until the rollback
-        completes; then it is the newest unsuccessful task whose spec is not the one that the service was rolled back to.
+        The engine names it in UpdateStatus.Message ("… due to failure or early termination of task ID") until the
+        rollback completes; then it is the newest unsuccessful task whose spec is not the one that the service was
+        rolled back to.
         """
         for task in self._all:
             if task.get("ID") and self._message.endswith(str(task["ID"])):

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stack's definition: the normal form of ``docker stack config``, service by service.
 
-A service's definition is all that its ServiceSpec is made from: its own entry and the entries of the networks, secrets, configs
-and volumes that it uses, names resolved. Its digest goes into the label ``labels.DEFINITION`` on the service, so that a
-redeploy sees which services changed, and leaves the others alone (an update that changes nothing still destroys PreviousSpec).
+A service's definition is all that its ServiceSpec is made from: its own entry and the entries of the networks,
+secrets, configs and volumes that it uses, names resolved. Its digest goes into the label ``labels.DEFINITION`` on the
+service, so that a redeploy sees which services changed, and leaves the others alone (an update that changes nothing
+still destroys PreviousSpec).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SCHEME = "1"
 CONTENT_DIGITS = 12
 """Hexadecimal digits of a config's content in its name; 48 bits tell the versions of one config apart."""
 
-# JSON is YAML but for characters that YAML wants escaped, and the CLI's parser refuses surrogate pairs, so those stay as they are.
+# JSON is YAML but for characters that YAML wants escaped, and the CLI's parser refuses surrogate pairs, so those stay
+# as they are.
 _UNPRINTABLE = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 
 
@@ -78,7 +80,9 @@ def prepared(tree: Tree) -> dict[str, Any]:
 def config_files(tree: Tree) -> dict[str, str]:
     """The paths of the files that configs are made from, by the config's key."""
     return {
-        key: str(mapping(entry)["file"]) for key, entry in section(tree, "configs").items() if mapping(entry).get("file")
+        key: str(mapping(entry)["file"])
+        for key, entry in section(tree, "configs").items()
+        if mapping(entry).get("file")
     }
 
 
@@ -102,8 +106,8 @@ def config_objects(
         name = str(entry.get("name") or "%s_%s_%s" % (stack, key, digest))
         if len(name) > naming.DATA_NAME_LENGTH:
             problems.append(
-                "configs.%s: its name in the swarm would be %s, %d characters of at most %d: shorten the key or the stack's name"
-                % (key, name, len(name), naming.DATA_NAME_LENGTH)
+                "configs.%s: its name in the swarm would be %s, with %d characters of at most %d: shorten the key, "
+                "or the stack's name" % (key, name, len(name), naming.DATA_NAME_LENGTH)
             )
         if not data or len(data) >= versioned.CONFIG.limit:
             problems.append(

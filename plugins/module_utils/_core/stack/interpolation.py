@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Variables in stack files: which are used, which are missing, and what ``docker stack`` would misread.
 
-The docker CLI puts an empty string where a variable is undefined and says nothing (``image: app:``), so this is found out
-before it runs. Its template language (docker/cli, cli/compose/template) is smaller than Compose's, and some texts that look
-right become something else without a word; those are problems here too:
+The docker CLI puts an empty string where a variable is undefined and says nothing (``image: app:``), so this is found
+out before it runs. Its template language (docker/cli, cli/compose/template) is smaller than Compose's, and some texts
+that look right become something else without a word; those are problems here too:
 
 * ``$X-alpine`` is read as "X, or the default ``alpine``", so ``app:$V-alpine`` becomes ``app:1``.
 * ``${X:?no-way}`` is read as "X:?no, or the default ``way``".
@@ -126,8 +126,8 @@ def problems(tree: Mapping[str, Any], variables: Mapping[str, str], file: str) -
     for path, name in _bare_environment(tree):
         if name not in variables:
             found.append(
-                "%s: %s has no value, and docker would look for one in its own environment: write %s: ${%s} and define it, "
-                'or %s: ""' % (file, path, name, name, name)
+                "%s: %s has no value, and docker would look for one in its own environment: "
+                'write %s: ${%s} and define it, or %s: ""' % (file, path, name, name, name)
             )
     for name in sorted(missing):
         paths = missing[name]
@@ -234,7 +234,10 @@ def _braced(text: str, inside: str) -> Reference:
     elif "+" in operator:
         problem = "docker stack doesn't know the form %s: put the value itself into a variable" % text
     elif "${" in argument:
-        problem = "docker stack doesn't know a variable within another's default (%s): define %s in variables" % (text, name)
+        problem = "docker stack doesn't know a variable within another's default (%s): define %s in variables" % (
+            text,
+            name,
+        )
     elif "?" in operator and "-" in argument:
         problem = "docker stack takes what follows the '-' in %s for a default: leave '-' out of the message" % text
     elif operator == "-" and ":-" in argument:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keys of a stack file that ``docker stack deploy`` drops, most of them without a word, and what to write instead.
 
-From docker/cli: UnsupportedProperties, DeprecatedProperties and ForbiddenProperties (cli/compose/types/types.go), and the
-keys that its converter (cli/compose/convert) never reads: depends_on, tmpfs, ipv4_address, ipv6_address.
+From docker/cli: UnsupportedProperties, DeprecatedProperties and ForbiddenProperties (cli/compose/types/types.go), and
+the keys that its converter (cli/compose/convert) never reads: depends_on, tmpfs, ipv4_address, ipv6_address.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVICE_KEYS: Mapping[str, str] = {
     "cpu_quota": _LIMITS,
     "cpu_shares": _LIMITS,
     "cpuset": _LIMITS,
-    "depends_on": "swarm starts services in no order: let the program retry until what it needs is there, and remove this",
+    "depends_on": "swarm starts services in no order: let the program retry until what it needs is there; remove this",
     "devices": _NEVER + " (a bind mount of the device's path gives the file, but not the right to use it)",
     "domainname": "write the full name into hostname",
     "expose": "services on one network reach each other on every port: remove it",
@@ -49,14 +49,15 @@ ATTACHMENT_KEYS: Mapping[str, str] = {
     "ipv4_address": "swarm gives the addresses itself: remove it, and use the service's name",
     "ipv6_address": "swarm gives the addresses itself: remove it, and use the service's name",
 }
-_UNSET = (None, False, "", "false", [], {})
+_UNSET: tuple[Any, ...] = (None, False, "", "false", [], {})
 
 
 def problems(tree: Mapping[str, Any]) -> list[str]:
-    """One sentence for each key that would be dropped or do the opposite, naming it (``services.app.restart``) and the mend.
+    """One sentence for each key that would be dropped or do the opposite, naming it (``services.app.restart``) and the
+    mend.
 
     Args:
-        tree: a stack in the CLI's normal form, or one stack file as parsed; a value that is false or empty counts as unset.
+        tree: a stack in the CLI's normal form, or one stack file as parsed; a false or empty value counts as unset.
     """
     found = []
     for service, definition in _mapping(tree.get("services")).items():

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a stack may take, read from its own policies: the deadline of a deployment, and for how long it must then hold.
+"""How long a stack may take, read from its own policies: the deadline of a deployment, and for how long it must then
+hold.
 
 All durations are in seconds. The engine's defaults are those of swarmkit's api/defaults and moby's healthcheck.
 """
@@ -46,7 +47,7 @@ def _number(value: Any, default: int) -> int:
 
 
 def health_grace(service: Tree) -> float:
-    """Seconds that a declared healthcheck may take to say "unhealthy": start_period + interval × retries."""
+    """Seconds that a declared healthcheck may take to say "unhealthy": start_period + interval * retries."""
     check = mapping(service.get("healthcheck"))
     if not check or check.get("disable") or check.get("test") in (["NONE"], "NONE"):
         return 0.0

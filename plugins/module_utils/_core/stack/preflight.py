@@ -1,10 +1,12 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be right in the swarm before a stack is deployed: the objects that it expects, and nodes for its services."""
+"""What must be right in the swarm before a stack is deployed: the objects that it expects, and nodes for its
+services."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +30,13 @@ class Observation:
     configs: Sequence[Json] = ()
 
 
-def resolve(tree: Tree, observed: Observation, owner: str, coming: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+def resolve(
+    tree: Tree, observed: Observation, owner: str, coming: Sequence[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
     """Point external secrets and configs to the objects they mean, and see that external networks are there.
 
-    An exact name wins. Otherwise a logical name stands for the newest version of it that ``owner`` has (``jwt_secret`` for
-    ``jwt_secret_v3``).
+    An exact name wins. Otherwise a logical name stands for the newest version of it that ``owner`` has (``jwt_secret``
+    for ``jwt_secret_v3``).
 
     Args:
         tree: the normal form.
@@ -56,7 +60,7 @@ def resolve(tree: Tree, observed: Observation, owner: str, coming: Sequence[str]
         if name is None and reference.name not in coming:
             singular = reference.kind[:-1]
             problems.append(
-                "%s.%s: there is no %s %s in the swarm, and no version of it with the owner %s: declare it with swarm_%s"
+                "%s.%s: there is no %s %s in the swarm, nor a version of it with the owner %s: declare it with swarm_%s"
                 % (reference.kind, reference.key, singular, reference.name, owner, reference.kind)
             )
         entries = dict(section(result, reference.kind))
@@ -90,6 +94,29 @@ def _network_problem(reference: references.ExternalReference, networks: Sequence
     return None
 
 
+_SERVICE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?")
+SERVICE_NAME_LENGTH = 63
+"""Characters in a service's name: swarm takes it as a DNS component (swarmkit, controlapi/common.go)."""
+
+
+def name_problems(tree: Tree, stack: str) -> list[str]:
+    """Services whose name in the swarm the engine would refuse."""
+    problems = []
+    for key in section(tree, "services"):
+        name = "%s_%s" % (stack, key)
+        if not _SERVICE_NAME.fullmatch(name):
+            problems.append(
+                "services.%s: %s is no name for a service: letters, digits, '-' and '_', a letter or digit at both ends"
+                % (key, name)
+            )
+        elif len(name) > SERVICE_NAME_LENGTH:
+            problems.append(
+                "services.%s: the name %s has %d characters, the engine allows %d: shorten it"
+                % (key, name, len(name), SERVICE_NAME_LENGTH)
+            )
+    return problems
+
+
 def placement_problems(tree: Tree, nodes: Sequence[Json]) -> list[str]:
     """Services whose constraints no node meets that takes tasks."""
     problems = []
@@ -107,7 +134,7 @@ def placement_problems(tree: Tree, nodes: Sequence[Json]) -> list[str]:
         matching = [node for node in nodes if placement.node_matches(constraints, node)]
         if matching:
             why = ", ".join("%s %s" % (_hostname(node), _idle(node)) for node in matching)
-            mend = "the constraints match only nodes that take no tasks (%s): make one of them active, or change the constraints" % why
+            mend = "they match only nodes that take no tasks (%s): make one active, or change the constraints" % why
         else:
             mend = "no node of the swarm satisfies them: label a node (swarm_nodes), or change the constraints"
         problems.append("%s: 0 eligible nodes for %s: %s" % (where, written, mend))
@@ -122,4 +149,6 @@ def _idle(node: Json) -> str:
     """Why a node takes no tasks."""
     if mapping(node.get("Status")).get("State") == "down":
         return "is down"
-    return {"drain": "is drained", "pause": "is paused"}.get(str(mapping(node.get("Spec")).get("Availability")), "is not active")
+    return {"drain": "is drained", "pause": "is paused"}.get(
+        str(mapping(node.get("Spec")).get("Availability")), "is not active"
+    )

@@ -19,6 +19,7 @@ Tree = Mapping[str, Any]
 
 TOP_LEVEL = ("version", *interpolation.SECTIONS)
 EXTERNAL_KINDS = ("secrets", "configs", "networks")
+RELATIVE_BIND = "%s: %s is relative, but a bind mount takes a path of the node where the task runs: write it from / on"
 ENGINE_NETWORKS = ("host", "none", "bridge", "ingress")
 """Networks that every engine has: external to a stack, and declared by nobody."""
 
@@ -161,10 +162,7 @@ def bind_problems(tree: Tree) -> list[str]:
             if isinstance(volume, Mapping) and volume.get("type") == "bind":
                 source = str(volume.get("source") or "")
             if source.startswith((".", "~")):
-                found.append(
-                    "services.%s.volumes[%d]: %s is relative, but a bind mount takes a path of the node where the task runs: "
-                    "write it from / on" % (service, position, source)
-                )
+                found.append(RELATIVE_BIND % ("services.%s.volumes[%d]" % (service, position), source))
     return found
 
 

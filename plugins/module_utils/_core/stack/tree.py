@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How large a parsed document really is.
 
-A YAML alias costs the parser nothing, for it repeats a reference; whoever walks the result pays for every repetition. A few
-lines of anchors stand for billions of values that way, or for a value that holds itself, so a document is measured before
-anything walks it.
+A YAML alias costs the parser nothing, for it repeats a reference; whoever walks the result pays for every repetition.
+A few lines of anchors stand for billions of values that way, or for a value that holds itself, so a document is
+measured before anything walks it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ MAX_VALUES = 200_000
 
 
 def measure(tree: Any, limit: int = MAX_VALUES) -> int:
-    """The number of values in a tree with every alias written out; the work done is that of the tree as it is in memory.
+    """The number of values in a tree with every alias written out; the work done is that of the tree as it is in
+    memory.
 
     Raises:
         ValueError: more than ``limit``, or the tree holds itself.

@@ -36,7 +36,8 @@ def plan(
     *,
     prune: bool = False,
 ) -> Plan:
-    """What leads from the live stack to the declared one: configs and networks, then services, then removals; each by name.
+    """What leads from the live stack to the declared one: configs and networks, then services, then removals; each by
+    name.
 
     Args:
         stack: its name.
@@ -113,8 +114,8 @@ def _mode_problem(item: definition.Declared, service: Json) -> str | None:
     if _mode(service) == item.mode:
         return None
     return (
-        "services.%s.deploy.mode changed from %s to %s, and swarm can't change the mode of a service: give it another key, "
-        "and let prune: true remove the old one" % (item.key, _mode(service), item.mode)
+        "services.%s.deploy.mode changed from %s to %s, and swarm can't change the mode of a service: give it another "
+        "key, and let prune: true remove the old one" % (item.key, _mode(service), item.mode)
     )
 
 
@@ -184,8 +185,8 @@ def _config_steps(
             steps.append(Step(CREATE, "config", config.name, differences, payload))
         elif _data(existing) != config.data:
             problems.append(
-                "configs.%s: the config %s is in the swarm with another content, which can't change: leave out its name, "
-                "or give it a new one" % (config.key, config.name)
+                "configs.%s: the config %s is in the swarm with another content, which can't change: leave out its "
+                "name, or give it a new one" % (config.key, config.name)
             )
     return steps
 

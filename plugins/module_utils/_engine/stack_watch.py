@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watching services until each has its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from .._core import verdict
+from .._core.plan import UPDATE
+from .._core.verdict import Verdict
+from .client import Json
+
+
+class WatchedEngine(Protocol):
+    """What watching needs of an engine; it must be a manager's."""
+
+    def nodes(self) -> list[Json]: ...
+
+    def services(self) -> list[Json]: ...
+
+    def tasks(self) -> list[Json]: ...
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One service that is waited for.
+
+    Attributes:
+        action: CREATE or UPDATE when this run changed it, else empty.
+        window: seconds for which it must run undisturbed.
+    """
+
+    name: str
+    action: str
+    window: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at one service; ``proved`` when it is good and was so for its whole window."""
+
+    verdict: Verdict
+    proved: bool
+
+
+class Watch:
+    """Looks at services again and again, and remembers since when each of them has been undisturbed."""
+
+    def __init__(self, engine: WatchedEngine, watched: Sequence[Watched], clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._watched = {item.name: item for item in watched}
+        self._clock = clock
+        self._since: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._ran: set[str] = set()
+        self._trouble: dict[str, Verdict] = {}
+
+    def observe(self) -> list[Seen]:
+        services = {str(service["Spec"]["Name"]): service for service in self._engine.services()}
+        tasks, nodes = self._engine.tasks(), self._engine.nodes()
+        seen = []
+        for name, item in self._watched.items():
+            service = services.get(name)
+            if service is None:
+                found = Verdict(name, verdict.PENDING, "the service is not in the swarm", 0, 0)
+            else:
+                found = verdict.judge(service, tasks, nodes, as_declared=not item.action)
+            seen.append(self._look(item, found))
+        return seen
+
+    def _look(self, item: Watched, found: Verdict) -> Seen:
+        if found.state == verdict.CONVERGED:
+            before = self._since.get(item.name)
+            if before is None or before[0] != found.tasks:
+                before = self._since[item.name] = (found.tasks, self._clock())
+            self._ran.add(item.name)
+            return Seen(found, self._clock() - before[1] >= item.window)
+        self._since.pop(item.name, None)
+        if found.good:
+            return Seen(found, True)
+        if found.failure is not None:
+            self._trouble[item.name] = found
+        failed = found.state in (verdict.CRASHED, verdict.IMAGE_MISSING) and found.update not in verdict.IN_FLIGHT
+        if failed and item.action == UPDATE and item.name in self._ran:
+            # It was up with the new version, the swarm's own monitor is over, and then it fell: that is no success. A
+            # service that was just created may still be waiting for another one, so it gets until the deadline.
+            reason = "it ran, and failed within the %g s for which it must run: %s" % (item.window, found.reason)
+            found = replace(found, reason=reason, final=True)
+        return Seen(found, False)
+
+    @staticmethod
+    def settled(seen: Sequence[Seen]) -> bool:
+        """Whether waiting longer serves nothing: all is proved, or one failed for good and none is pending."""
+        if all(item.proved for item in seen):
+            return True
+        lost = any(item.verdict.final and not item.verdict.good for item in seen)
+        undecided = [item for item in seen if item.verdict.good or item.verdict.state == verdict.PENDING]
+        return lost and all(item.proved for item in undecided)
+
+    def at_deadline(self, item: Seen) -> Verdict:
+        """The verdict on a service when the time is up."""
+        found = item.verdict
+        if item.proved:
+            return found
+        if found.good:
+            trouble = self._trouble.get(found.service)
+            if trouble is not None:
+                return replace(trouble, reason="it keeps failing and starting again: %s" % trouble.reason, final=True)
+            window = self._watched[found.service].window
+            reason = "it runs, but the deadline came before it had run undisturbed for %g s" % window
+            return replace(found, state=verdict.TIMEOUT, reason=reason)
+        return found.timed_out()
