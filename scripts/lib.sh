@@ -40,6 +40,15 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# one_at_a_time: wait until no other run of this script works in the same checkout (a make in each of two terminals).
+one_at_a_time() {
+    command -v flock >/dev/null || return 0
+    exec 9>"$cache/$(basename "$0").lock"
+    flock --nonblock 9 && return
+    say "waiting for the other run of scripts/$(basename "$0")"
+    flock 9
+}
+
 # hash_of FILE...: one SHA-256 over the files' contents and names.
 hash_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 

@@ -99,7 +99,7 @@ def read(path: Path) -> str:
 
 def validate(module: AnsibleModule, candidate: str) -> bool:
     """Let the engine check a file; fails with its words. False when there is no engine to ask."""
-    dockerd = module.get_bin_path("dockerd", opt_dirs=["/usr/sbin", "/usr/local/bin"])
+    dockerd = module.get_bin_path("dockerd")
     if dockerd is None:
         return False
     code, out, err = module.run_command([dockerd, "--validate", "--config-file", candidate])
@@ -130,7 +130,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     wanted = daemon_config.plan(
         current, params["config"], params["remove"], allow_live_restore=params["allow_live_restore"]
     )
-    result: dict[str, Any] = {"changed": wanted != current, "config": wanted, "validated": None}
+    result: dict[str, Any] = {"changed": daemon_config.differ(wanted, current), "config": wanted, "validated": None}
     if result["changed"]:
         after = daemon_config.render(wanted)
         result["validated"] = replace(module, path, after)

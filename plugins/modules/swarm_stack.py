@@ -15,12 +15,13 @@ description:
   - Brings a stack to the definition in its files, and waits until every service has its verdict.
   - Only services whose definition changed are sent to the swarm. A stack that is as declared is not touched at all, so
     that what C(docker service rollback) needs stays there.
-  - An update that the swarm rolled back or paused, a task that crashes, has no node or no image, and a deadline that passes,
-    all fail the module with the task's own error, exit code and last log lines.
+  - An update that the swarm rolled back or paused, a task that crashes, has no node or no image, and a deadline that
+    passes, all fail the module with the task's own error, exit code and last log lines.
   - Everything that can be checked is checked before anything is changed. Undefined variables, keys that
-    C(docker stack deploy) drops silently, missing secrets, configs and networks, and constraints that no node meets are errors.
-  - An external secret or config is named by its logical name; the newest version that M(flotilla.swarm.swarm_secrets) made
-    is used.
+    C(docker stack deploy) drops silently, missing secrets, configs and networks, and constraints that no node meets are
+    errors.
+  - An external secret or config is named by its logical name; the newest version that M(flotilla.swarm.swarm_secrets)
+    made is used.
 options:
   name:
     description: Name of the stack.
@@ -29,7 +30,8 @@ options:
   state:
     description:
       - With V(present), the stack is as its files say.
-      - With V(absent), everything that carries the stack's label is removed, and its tasks are gone when the module returns.
+      - With V(absent), everything that carries the stack's label is removed, and its tasks are gone when the module
+        returns.
     type: str
     choices: [present, absent]
     default: present
@@ -44,8 +46,10 @@ options:
   sources:
     description:
       - The contents of the stack files and of the files that they name (C(configs.*.file), C(env_file)).
-      - The action of this name reads them on the controller and fills this in. Give it only to call the module without files.
-      - They lie in a private directory on the manager while C(docker stack config) reads them, and nowhere afterwards.
+      - The action of this name reads them on the controller and fills this in. Give it only to call the module without
+        files.
+      - They lie in a private directory on the manager while C(docker stack config) reads them, and nowhere
+        afterwards.
     type: list
     elements: dict
     suboptions:
@@ -71,7 +75,8 @@ options:
     type: bool
     default: false
   with_registry_auth:
-    description: Send the registry credentials of the user that runs the module on the manager along, so that nodes can pull.
+    description:
+      - Send the registry credentials of the user that runs the module on the manager along, so that nodes can pull.
     type: bool
     default: false
   deadline:
@@ -107,8 +112,8 @@ notes:
   - Run it on a manager.
   - A replica count that somebody changed by hand is set back to the declared one.
   - An update that the swarm paused goes on when the same definition is deployed again.
-  - A config made from a file gets a name that ends in a digest of its content, so that a changed file makes a new config and
-    its services are updated. Old ones stay until the stack is removed.
+  - A config made from a file gets a name that ends in a digest of its content, so that a changed file makes a new
+    config and its services are updated. Old ones stay until the stack is removed.
   - A secret with C(file) is refused, because its value would travel in a file. Declare it with
     M(flotilla.swarm.swarm_secrets) and write C(external) in the stack.
 seealso:
@@ -208,7 +213,6 @@ problems:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module, _stack_yaml
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import client, stack_cli, stack_flow
 

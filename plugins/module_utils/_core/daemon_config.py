@@ -75,6 +75,11 @@ def plan(
     return wanted
 
 
+def differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two configurations differ in JSON; Python takes 1 and true for the same."""
+    return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
+
+
 def render(config: Mapping[str, Any]) -> str:
     """The file's text."""
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"

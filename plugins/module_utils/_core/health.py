@@ -61,17 +61,14 @@ def _quorum_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str
     if len(seen["leaders"]) != 1:
         leaders = " (%s)" % ", ".join(seen["leaders"]) if seen["leaders"] else ""
         yield "there must be one leader, and there are %d%s" % (len(seen["leaders"]), leaders)
-    counted = (seen["reachable"], seen["managers"], seen["needed"])
     if seen["reachable"] < seen["needed"]:
-        yield "%d of %d managers are reachable, and %d are needed" % counted
+        counted = (seen["reachable"], seen["managers"], seen["needed"])
+        yield "%d of %d managers are reachable, and %d are needed for a quorum" % counted
     # A manager that was replaced stays in the raft, unreachable, until somebody removes it. Enough others are there.
-    if seen["reachable"] < (seen["managers"] if expected.managers is None else expected.managers):
-        wanted = "all" if expected.managers is None else expected.managers
-        yield "%s managers are expected, and %d are reachable%s" % (
-            wanted,
-            seen["reachable"],
-            _listed(_unreachable(snapshot), "reachability"),
-        )
+    wanted = seen["managers"] if expected.managers is None else expected.managers
+    if seen["reachable"] < wanted:
+        found = (wanted, seen["reachable"], _listed(_unreachable(snapshot), "reachability"))
+        yield "managers expected: %d, reachable: %d%s" % found
 
 
 def _unreachable(snapshot: Snapshot) -> list[Mapping[str, Any]]:
@@ -94,7 +91,7 @@ def _node_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str]:
     ready = [node for node in workers if node["state"] == "ready"]
     if expected.workers is not None and len(ready) < expected.workers:
         others = _listed((node for node in workers if node not in ready), "state")
-        yield "%d workers are expected, and %d are ready%s" % (expected.workers, len(ready), others)
+        yield "workers expected: %d, ready: %d%s" % (expected.workers, len(ready), others)
     states = {node["id"]: (node["name"], node["state"]) for node in nodes}
     for node_id in expected.node_ids:
         name, state = states.get(node_id, (node_id, "not in the swarm"))

@@ -22,6 +22,7 @@ SCHEMA = 1
 """Raised when a field changes its meaning or goes; new fields don't raise it."""
 
 _STACK = "com.docker.stack.namespace"
+_SERVICE = "service "
 _MODES = {
     "Replicated": "replicated",
     "Global": "global",
@@ -211,7 +212,9 @@ def _networks(observed: Observation) -> list[dict[str, Any]]:
                 ],
                 "owner": (network.get("Labels") or {}).get(labels.OWNER),
                 "labels": labels.foreign(network.get("Labels")),
-                "used_by": networks.users(network, seen),
+                "used_by": [
+                    user[len(_SERVICE) :] for user in networks.users(network, seen) if user.startswith(_SERVICE)
+                ],
             }
         )
     return sorted(found, key=_by_name)

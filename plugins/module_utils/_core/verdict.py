@@ -201,10 +201,12 @@ class _Case:
         The API gives no SpecVersion on a task, so this is swarmkit's IsTaskDirty without it: equal templates, or
         templates that differ in placement alone while the task's node still satisfies it.
         """
-        spec: Json = task.get("Spec") or {}
-        if spec == self._template:
+        # The engine writes Runtime into a service's template and not into a task's spec (seen on 26.1).
+        spec = {**(task.get("Spec") or {}), "Runtime": None}
+        template = {**self._template, "Runtime": None}
+        if spec == template:
             return True
-        if {**spec, "Placement": None} != {**self._template, "Placement": None}:
+        if {**spec, "Placement": None} != {**template, "Placement": None}:
             return False
         node = self._nodes.get(str(task.get("NodeID") or ""))
         return node is not None and placement.node_matches(self._constraints, node)
@@ -247,13 +249,16 @@ class _Case:
         for task in self._all:
             if task.get("ID") and self._message.endswith(str(task["ID"])):
                 return task
-        unsuccessful = [task for task in self._all if _state(task) in _UNSUCCESSFUL]
-        others = [task for task in unsuccessful if task not in self._current]
-        rolled_back = self._update.startswith("rollback")
-        chosen = (others or unsuccessful) if rolled_back else unsuccessful
-        # Another end than a failure ("early termination") leaves a complete task behind.
-        ended = [task for task in self._all if rolled_back and _state(task) == "complete" and task not in self._current]
-        return next(iter(chosen or ended), None)
+        suspects = [task for task in self._all if _state(task) in (*_UNSUCCESSFUL, "complete")]
+        if self._update.startswith("rollback"):
+            suspects = [task for task in suspects if task not in self._current] or suspects
+        # What a container said of itself tells more than a rejection, which may come from the clearing up; a task that
+        # ended well ended too early at most.
+        for state in ("failed", "rejected", "orphaned", "complete"):
+            for task in suspects:
+                if _state(task) == state:
+                    return task
+        return None
 
     # -- long-running services --------------------------------------------------------------------------------------
 

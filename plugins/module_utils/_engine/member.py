@@ -68,7 +68,7 @@ def become_member(
             % (deadline, _state(error.last))
         ) from error
     if seen.local_state != ACTIVE:
-        raise EngineError("the join failed, the engine says: %s" % _state(seen))
+        raise EngineError("the join failed, the engine says: %s; %s" % (_state(seen), membership.MEND_ERROR))
     return seen
 
 

@@ -30,7 +30,10 @@ class Observed(Protocol):
 
 
 def observe(engine: Observed) -> Observation:
-    """One pass over the engine's lists. The services come before the tasks, so that a new service is not without them.
+    """One pass over the engine's lists.
+
+    The services come before the tasks, so that a new service is not without them. The secrets come after the networks:
+    an engine without quorum leaves the swarm's networks out of its list without a word, but fails to list secrets.
 
     Raises:
         NotAManager, NoQuorum, EngineError: nothing is returned when a part can't be read.

@@ -73,14 +73,18 @@ class Watch:
 
     def _look(self, item: Watched, found: Verdict) -> Seen:
         if found.state == verdict.CONVERGED:
-            before = self._since.get(item.name)
-            if before is None or before[0] != found.tasks:
-                before = self._since[item.name] = (found.tasks, self._clock())
+            since = self._since.get(item.name)
+            if since is None or since[0] != found.tasks:
+                since = self._since[item.name] = (found.tasks, self._clock())
             self._ran.add(item.name)
-            return Seen(found, self._clock() - before[1] >= item.window)
+            return Seen(found, self._clock() - since[1] >= item.window)
         self._since.pop(item.name, None)
         if found.good:
             return Seen(found, True)
+        before = self._trouble.get(item.name)
+        if found.state == verdict.ROLLED_BACK and before is not None and before.update == "rollback_started":
+            # The engine named the task to blame while it rolled back, and no longer does.
+            found = replace(found, failure=before.failure)
         if found.failure is not None:
             self._trouble[item.name] = found
         failed = found.state in (verdict.CRASHED, verdict.IMAGE_MISSING) and found.update not in verdict.IN_FLIGHT

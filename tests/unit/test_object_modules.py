@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules swarm_nodes, swarm_secrets and swarm_networks as Ansible runs them, on an engine in memory."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import client
+from ansible_collections.flotilla.swarm.plugins.modules import swarm_networks, swarm_nodes, swarm_secrets
+from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
+
+VALUE = "a canary that must not be seen"
+
+
+class Runner:
+    """Runs a module to its end and returns its result; ``output`` is everything that it printed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.engine = MemoryEngine()
+        self.output = ""
+        self._capsys = capsys
+        monkeypatch.setattr(client, "connect", lambda _socket: self.engine)
+
+    def run(self, module: ModuleType, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        with (
+            patch_module_args({**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}),
+            pytest.raises(SystemExit),
+        ):
+            module.main()
+        self.output = "".join(self._capsys.readouterr())
+        result: dict[str, Any] = json.loads(self.output)
+        return result
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(monkeypatch, capsys)
+
+
+CASES: dict[str, tuple[ModuleType, dict[str, Any]]] = {
+    "secrets": (
+        swarm_secrets,
+        {"secrets": [{"name": "db", "value": VALUE, "labels": {"a": ""}}, {"name": "k", "value_base64": "AP8="}]},
+    ),
+    "nodes": (swarm_nodes, {"nodes": [{"name": "m1", "labels": {"a": ""}, "availability": "drain"}]}),
+    "networks": (swarm_networks, {"networks": [{"name": "back", "encrypted": False, "subnet": "10.20.0.0/24"}]}),
+}
+EVERY = pytest.mark.parametrize(("module", "options"), CASES.values(), ids=CASES)
+
+
+@EVERY
+def test_check_mode_tells_what_the_run_then_does_and_the_second_run_does_nothing(
+    runner: Runner, module: ModuleType, options: dict[str, Any]
+) -> None:
+    predicted = runner.run(module, check_mode=True, **options)
+    assert not [call for call in runner.engine.calls if call.startswith(("create", "update", "remove"))]
+    done = runner.run(module, **options)
+    assert predicted["changed"] is done["changed"] is True
+    assert [step["name"] for step in predicted["plan"]] == [step["name"] for step in done["plan"]]
+    assert done["diff"]["after"]
+    again = runner.run(module, **options)
+    assert again["changed"] is False
+    assert again["plan"] == []
+    assert again["diff"] == {"before": {}, "after": {}}
+
+
+@EVERY
+def test_a_worker_is_refused_with_the_mend(runner: Runner, module: ModuleType, options: dict[str, Any]) -> None:
+    runner.engine = MemoryEngine(manager=False)
+    result = runner.run(module, **options)
+    assert result["failed"] is True
+    assert result["error"] == "NotAManager"
+    assert "Run it on a manager" in result["msg"]
+
+
+@EVERY
+def test_without_quorum_nothing_is_taken_for_absent(
+    runner: Runner, module: ModuleType, options: dict[str, Any]
+) -> None:
+    runner.run(module, **options)
+    runner.engine.quorum = False
+    result = runner.run(module, **options)
+    assert result["error"] == "NoQuorum"
+
+
+@EVERY
+def test_the_documentation_shows_the_options_that_there_are(module: ModuleType, options: dict[str, Any]) -> None:
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert options.keys() <= documented.keys()
+    assert yaml.safe_load(module.EXAMPLES)
+    assert {"plan", "problems"} <= yaml.safe_load(module.RETURN).keys()
+
+
+def test_the_ids_are_known_after_the_run_and_not_before(runner: Runner) -> None:
+    module, options = CASES["secrets"]
+    assert runner.run(module, check_mode=True, **options)["current"]["db"] == {
+        "name": "db_v1",
+        "id": None,
+        "version": 1,
+    }
+    first = runner.run(module, **options)["current"]
+    assert first == runner.run(module, **options)["current"]
+    assert first["db"]["id"] == next(s["ID"] for s in runner.engine.secrets() if s["Spec"]["Name"] == "db_v1")
+    module, options = CASES["networks"]
+    assert runner.run(module, check_mode=True, **options)["networks"]["back"]["id"] is None
+    assert runner.run(module, **options)["networks"] == runner.run(module, **options)["networks"]
+
+
+def test_a_value_is_seen_nowhere(runner: Runner) -> None:
+    secrets = [{"name": "db", "value": VALUE}]
+    for options in (
+        {"secrets": secrets},
+        {"secrets": [*secrets, {"name": "bad name", "value": VALUE + "!"}]},
+        {"secrets": secrets, "digest_key": VALUE},
+        {"secrets": secrets, "digest_key": VALUE[:8]},
+        {"secrets": secrets, "nonsense": 1},
+    ):
+        runner.run(swarm_secrets, **options)
+        assert VALUE[:8] not in runner.output
+    assert VALUE not in str([runner.engine.secrets(), runner.engine.configs()])
+
+
+def test_services_are_read_only_to_prune_and_tasks_only_to_remove(runner: Runner) -> None:
+    runner.run(swarm_secrets, secrets=[])
+    assert "services" not in runner.engine.calls
+    runner.run(swarm_secrets, secrets=[], prune=True)
+    assert "services" in runner.engine.calls
+    runner.run(swarm_networks, networks=[{"name": "back"}])
+    assert "tasks" not in runner.engine.calls
+    runner.run(swarm_networks, networks=[{"name": "back", "state": "absent"}])
+    assert "tasks" in runner.engine.calls
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        (
+            swarm_secrets,
+            {"secrets": [{"name": "a"}, {"name": "A", "value": "x"}]},
+            "secrets: a is declared more than once",
+        ),
+        (swarm_nodes, {"nodes": [{"labels": {}}]}, "nodes[0]: give exactly one of id, name and address"),
+        (swarm_nodes, {"nodes": [{"name": "m1", "labels": {"on": True}}]}, 'write it in quotes, "true"'),
+        (swarm_networks, {"networks": [{"name": "a b"}]}, "'a b' can't be a name"),
+        (swarm_networks, {"networks": [], "owner": ""}, "owner is empty"),
+        (swarm_secrets, {"secrets": [], "owner": " "}, "owner is empty"),
+    ],
+)
+def test_a_bad_declaration_is_refused_before_the_engine_is_asked(
+    runner: Runner, module: ModuleType, options: dict[str, Any], words: str
+) -> None:
+    result = runner.run(module, **options)
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert any(words in problem for problem in result["problems"])
+    assert runner.engine.calls == []
+
+
+def test_drift_and_undeclared_nodes_are_warned_of(runner: Runner) -> None:
+    runner.run(swarm_networks, networks=[{"name": "back"}])
+    result = runner.run(swarm_networks, networks=[{"name": "back", "internal": True}])
+    assert result["changed"] is False
+    assert result["drift"] == [{"network": "back", "field": "internal", "before": False, "after": True}]
+    assert "back is not as declared" in str(result["warnings"])
+    result = runner.run(swarm_nodes, nodes=[])
+    assert [node["name"] for node in result["undeclared"]] == ["m1"]
+    assert "not declared" in str(result["warnings"])

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many managers a swarm needs, and which may be stopped."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import quorum
+from hypothesis import given
+from hypothesis import strategies as st
+
+IDS = st.sets(st.sampled_from("abcdefg"))
+
+
+@pytest.mark.parametrize(
+    ("managers", "needed", "tolerates"), [(0, 0, 0), (1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (7, 4, 3)]
+)
+def test_a_majority_of_all_managers_is_needed(managers: int, needed: int, tolerates: int) -> None:
+    assert (quorum.needed(managers), quorum.tolerates(managers)) == (needed, tolerates)
+
+
+def test_one_of_three_may_be_stopped_and_the_reason_counts() -> None:
+    answer = quorum.may_stop("abc", "abc", "a")
+    assert answer.allowed
+    assert answer.reason == "2 of 3 managers would be reachable and 2 are needed"
+
+
+@pytest.mark.parametrize("managers", ["a", "ab"])
+def test_the_only_manager_and_one_of_two_may_not(managers: str) -> None:
+    assert not quorum.may_stop(managers, managers, "a").allowed
+
+
+def test_none_of_three_may_be_stopped_while_one_is_away() -> None:
+    answer = quorum.may_stop("abc", "ab", "a")
+    assert not answer.allowed
+    assert "would lose its quorum" in answer.reason
+
+
+def test_a_worker_and_a_manager_that_is_away_already_may() -> None:
+    assert quorum.may_stop("abc", "abc", "worker").allowed
+    assert quorum.may_stop("abc", "ab", "c").allowed
+
+
+@given(managers=IDS, reachable=IDS, which=st.sampled_from("abcdefgh"))
+def test_a_quorum_that_is_there_outlives_what_is_allowed(managers: set[str], reachable: set[str], which: str) -> None:
+    answer = quorum.may_stop(managers, reachable, which)
+    up = managers & reachable
+    if answer.allowed and len(up) >= quorum.needed(len(managers)):
+        assert len(up - {which}) >= quorum.needed(len(managers))
