@@ -81,21 +81,26 @@ make_venv() {
     fi
 }
 
-# uv_like_pip VENV ARGUMENT...: the uv of that environment, told what pip is told on this machine (certificates, index),
-# for uv does not read pip's settings. Values may hold credentials: they are passed on, never printed.
+# pip_settings VENV: how pip reaches an index on this machine, NAME=VALUE a line, from its environment variables and its
+# files. Values may hold credentials: pass them on, never print them.
+pip_settings() {
+    # What the environment says is listed first, and wins.
+    "$1/bin/python" -m pip config list | sed -nE "s/^(:env:|global)\.([a-z-]+)='(.*)'\$/\2=\3/p" | sed 's/\\n/ /g' |
+        grep -E '^(cert|extra-index-url|find-links|index-url|proxy|trusted-host)=' | awk -F= '!seen[$1]++'
+}
+
+# uv_like_pip VENV ARGUMENT...: the uv of that environment, told what pip is told, for uv does not read pip's settings.
 uv_like_pip() {
-    local directory=$1 setting value
+    local directory=$1 name value
     shift
     (
-        while IFS='=' read -r setting value; do
-            value=${value#\'}
-            value=${value%\'}
-            case $setting in
-            global.cert | :env:.cert) export SSL_CERT_FILE=${SSL_CERT_FILE:-$value} ;;
-            global.index-url | :env:.index-url) export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$value} ;;
-            global.proxy | :env:.proxy) export HTTPS_PROXY=${HTTPS_PROXY:-$value} ;;
+        while IFS='=' read -r name value; do
+            case $name in
+            cert) export SSL_CERT_FILE=${SSL_CERT_FILE:-$value} ;;
+            index-url) export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$value} ;;
+            proxy) export HTTPS_PROXY=${HTTPS_PROXY:-$value} ;;
             esac
-        done < <("$directory/bin/python" -m pip config list)
+        done < <(pip_settings "$directory" || true)
         exec "$directory/bin/uv" --no-progress "$@"
     )
 }

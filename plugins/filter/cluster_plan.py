@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import kernel
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.cluster import plan_cluster
 
 
@@ -17,8 +18,10 @@ def cluster_plan(
     workers: Sequence[str],
     allow_even: bool = False,
 ) -> dict[str, Any]:
-    """What must be done so that the declared hosts are one swarm, as a dictionary."""
-    return plan_cluster(observed, list(managers), list(workers), allow_even=allow_even).as_dict()
+    """What must be done so that the declared hosts are one swarm, as a dictionary, and what their kernels lack."""
+    plan = plan_cluster(observed, list(managers), list(workers), allow_even=allow_even).as_dict()
+    kernels = {host: (result or {}).get("kernel") or {} for host, result in observed.items()}
+    return {**plan, "lacking": kernel.lacking_by_hosts(kernels)}
 
 
 class FilterModule:

@@ -119,7 +119,7 @@ snapshot:
       type: list
       elements: dict
     tasks:
-      description: How many tasks there are in all (C(total)), in each of the C(states), and running on each node.
+      description: C(total), how many are in each of the C(states), and how many run on each node (C(running_by_node)).
       type: dict
     networks:
       description:

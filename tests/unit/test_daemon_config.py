@@ -93,7 +93,7 @@ def test_a_plan_once_applied_is_done_and_nothing_given_is_changed(
     assert set(wanted) == {*current, *declared}
 
 
-# --- The module ----------------------------------------------------------------------------------------------------
+# --- The module -------------------------------------------------------------------------------------------------------
 
 
 def run(capsys: pytest.CaptureFixture[str], path: Path, check_mode: bool = False, **options: Any) -> dict[str, Any]:

@@ -174,3 +174,17 @@ def _judge_missing(module: str, option: str, directory: str, evidence: Evidence)
     if evidence.builtin is not None and evidence.loadable is not None:
         return ABSENT, "%s knows no module %s" % (directory, module)
     return UNKNOWN, "no kernel configuration and no list of modules can be read"
+
+
+def lacking_by_hosts(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What hosts lack, one sentence for each set of hosts that lack the same.
+
+    Args:
+        reports: host → what ``judge`` returned there.
+    """
+    hosts: dict[str, list[str]] = {}
+    for host, report in reports.items():
+        for entry in report.get("lacking") or ():
+            sentence = "no %s (%s): %s" % (entry["capability"], ", ".join(entry["features"]), entry["effect"])
+            hosts.setdefault(sentence, []).append(host)
+    return ["%s: %s" % (", ".join(names), sentence) for sentence, names in hosts.items()]

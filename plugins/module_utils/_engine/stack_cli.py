@@ -105,8 +105,11 @@ class Request:
     check_mode: bool = False
 
 
-def deploy(cli: Cli, request: Request, document: str, timeout: float) -> None:
+def deploy(cli: Cli, request: Request, document: str, timeout: float) -> tuple[str, ...]:
     """Send a document that holds only what changed; the CLI makes the networks that are missing.
+
+    Returns:
+        The CLI's warnings, such as an image whose digest no registry gave.
 
     Raises:
         StaleVersion: somebody else changed a service at the same moment.
@@ -120,6 +123,9 @@ def deploy(cli: Cli, request: Request, document: str, timeout: float) -> None:
         words = answer.error.strip() or answer.output.strip() or "no word"
         kind = errors.StaleVersion if "update out of sequence" in words else errors.EngineError
         raise kind("docker stack deploy %s failed: %s" % (request.stack, words))
+    # It breaks one sentence over several lines, with an empty line behind it.
+    paragraphs = (" ".join(text.split()) for text in answer.error.split("\n\n"))
+    return tuple("docker stack deploy: %s" % text for text in paragraphs if text)
 
 
 def read_definition(request: Request, cli: Cli) -> tuple[dict[str, Any], dict[str, bytes]]:

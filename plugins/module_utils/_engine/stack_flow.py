@@ -113,19 +113,21 @@ class Deployment:
         """
         tree, contents = stack_cli.read_definition(self._request, self._cli)
         done: list[Step] = []
+        warnings: list[str] = []
         for attempt in range(1, ATTEMPTS + 1):
-            self._settle(tree)
+            if not self._request.check_mode:
+                self._settle(tree)
             resolved, plan = self._plan(tree, contents)
             if self._request.check_mode:
                 return Outcome(plan)
             try:
-                self._apply(resolved, plan, done)
+                self._apply(resolved, plan, done, warnings)
                 break
             except (errors.StaleVersion, errors.NameConflict, errors.NotFound) as error:
                 if attempt == ATTEMPTS:
                     raise type(error)("%s (planned %d times, overtaken each time)" % (error, attempt)) from error
         declared = definition.declared(resolved, self._request.stack)
-        return Outcome(Plan(tuple(done), plan.warnings), self._watch(declared, done))
+        return Outcome(Plan(tuple(done), (*plan.warnings, *warnings)), self._watch(declared, done))
 
     def _settle(self, tree: Mapping[str, Any]) -> None:
         """Wait until no update of the stack is in flight: planning on top of one would undo or repeat it."""
@@ -167,7 +169,7 @@ class Deployment:
             raise DeclarationError(*problems)
         return resolved, planner.plan(request.stack, resolved, observed, objects, prune=request.prune)
 
-    def _apply(self, tree: Mapping[str, Any], plan: Plan, done: list[Step]) -> None:
+    def _apply(self, tree: Mapping[str, Any], plan: Plan, done: list[Step], warnings: list[str]) -> None:
         """Configs over the API, then changed services and their networks with the CLI, then removals over the API."""
         for step in plan:
             if step.kind == "config" and step.action == CREATE:
@@ -177,9 +179,13 @@ class Deployment:
         if services:
             keys = [step.payload["key"] for step in services]
             document = definition.render(tree, self._request.stack, keys, self._request.owner)
-            stack_cli.deploy(self._cli, self._request, document, self._remaining(pace.START + pace.FLOOR))
-            done.extend(step for step in plan if step.kind == "network")
-            done.extend(services)
+            timeout = self._remaining(pace.START + pace.FLOOR)
+            # Counted as done before it is: the CLI sends service after service, and when it stops midway, nobody knows
+            # how far it came. The next attempt then finds some as declared, and they still have to be watched.
+            known = {(step.kind, step.name) for step in done}
+            sent = [*(step for step in plan if step.kind == "network" and step.action == CREATE), *services]
+            done.extend(step for step in sent if (step.kind, step.name) not in known)
+            warnings.extend(stack_cli.deploy(self._cli, self._request, document, timeout))
         for step in plan:
             if step.kind == "service" and step.action == REMOVE:
                 self._engine.remove_service(step.payload["id"])
