@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which images the lab needs: names that carry a hash of what an image is made of, so that a name says it is up to date."""
+"""Which images the lab needs. A name carries a hash of what the image is made of: having it means being up to date."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ REPOSITORY = "flotilla-lab"
 
 
 def _digest(folder: Path, parent_digest: str) -> str:
-    """Hex digest of the parent's digest and each file's relative path, executable bit and content."""
+    """Hex digest of the parent's digest and each file's path, executable bit and content, but for tools' caches."""
     digest = hashlib.sha256(parent_digest.encode())
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in name.parts):
             executable = bool(path.stat().st_mode & 0o100)
             content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"\n{path.relative_to(folder)} {executable} {content}".encode())
+            digest.update(f"\n{name} {executable} {content}".encode())
     return digest.hexdigest()
 
 
 def lab_builds(images: Iterable[dict[str, Any]], directory: str) -> list[dict[str, Any]]:
     """One entry per image and release, in the order of ``images`` (parents first).
 
-    Each has ``name``, ``ref`` (``repository:tag`` of the local image), ``args`` (build arguments), ``folder`` (its files) and
-    ``publish`` (``repository:tag`` in the registry, empty when it is not pushed). ``rootfs`` is the parent of the first.
+    Each has ``name``, ``ref`` (the local ``repository:tag``), ``args`` (build arguments), ``folder`` (its files)
+    and ``publish`` (``repository:tag`` in the registry, empty when it is not pushed). The first image is on ``rootfs``.
     """
     root = Path(directory)
     digests = {"rootfs": _digest(root / "rootfs", "")}
@@ -42,8 +43,8 @@ def lab_builds(images: Iterable[dict[str, Any]], directory: str) -> list[dict[st
             args = {"PARENT": refs[parent]}
             if image.get("versioned"):
                 args["VERSION"] = release
-            publish = image["publish"] + release if image.get("publish") else ""
-            builds.append({"name": name, "ref": refs[name], "args": args, "folder": str(root / name), "publish": publish})
+            build = {"name": name, "ref": refs[name], "args": args, "folder": str(root / name)}
+            builds.append({**build, "publish": image["publish"] + release if image.get("publish") else ""})
     return builds
 
 
@@ -57,7 +58,7 @@ def lab_unpublished(
 ) -> list[dict[str, Any]]:
     """The builds whose image is not what the registry has under their name.
 
-    ``published`` goes with ``builds``: the IDs that the registry's image may have in an engine (lookup ``lab_published``).
+    ``published`` goes with ``builds``: the IDs that the registry's image may have in an engine (see ``lab_published``).
     """
     return [build for build, ids in zip(builds, published, strict=True) if image_ids[build["ref"]] not in ids]
 

@@ -53,13 +53,11 @@ SECONDS = 10
 
 
 def published_ids(registry: str, name: str) -> list[str]:
-    """The IDs of ``name`` in ``registry``; empty when it is not there, ``OSError`` when the registry does not answer."""
+    """The IDs of ``name`` in ``registry``; empty when it has none, ``OSError`` when it does not answer."""
     repository, _, tag = name.rpartition(":")
-    request = urllib.request.Request(  # noqa: S310 - the scheme is written here
-        f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST}
-    )
+    request = urllib.request.Request(f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST})
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - the scheme is written above
             manifest = response.read()
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.NOT_FOUND:
@@ -68,7 +66,7 @@ def published_ids(registry: str, name: str) -> list[str]:
     return [json.loads(manifest)["config"]["digest"], "sha256:" + hashlib.sha256(manifest).hexdigest()]
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc] # ansible-core ships no types
     """Ansible looks for this class."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[list[str]]:

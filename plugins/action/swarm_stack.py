@@ -13,7 +13,7 @@ from ansible_collections.flotilla.swarm.plugins.plugin_utils import stack_files
 MODULE = "flotilla.swarm.swarm_stack"
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
     """Options are the module's; ``files`` are paths on the controller."""
 
     TRANSFERS_FILES = False

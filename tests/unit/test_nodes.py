@@ -183,6 +183,11 @@ class TestPlan:
             "tier": "cache",
         }
 
+    def test_exact_keeps_our_own_bookkeeping(self) -> None:
+        engine = swarm(w1={labels.PREFIX + "else": "kept", "theirs": "x"})
+        bring(engine, (by_name("w1", {}),), nodes.EXACT)
+        assert node(engine, "w1")["Spec"]["Labels"] == {labels.PREFIX + "else": "kept"}
+
     def test_a_role_is_only_compared(self) -> None:
         engine = swarm()
         decision = nodes.plan((by_name("w1", role="manager"), by_name("m1", role="manager")), engine.nodes())

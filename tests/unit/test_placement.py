@@ -56,7 +56,9 @@ def test_a_constraint_matches_as_swarmkit_does(expression: str, matches: bool) -
     assert placement.node_matches([expression], NODE) is matches
 
 
-@pytest.mark.parametrize("expression", ["node.role", "node.role = manager", "== x", "node role == x", "node.role == <x>"])
+@pytest.mark.parametrize(
+    "expression", ["node.role", "node.role = manager", "== x", "node role == x", "node.role == <x>"]
+)
 def test_what_swarmkit_refuses_is_refused_and_matches_nothing(expression: str) -> None:
     with pytest.raises(ValueError, match="constraint"):
         placement.parse(expression)

@@ -68,7 +68,7 @@ def test_what_the_cli_would_misread_or_refuse_is_a_problem(text: str, word: str)
     found = [reference.problem for reference in interpolation.scan(text) if reference.problem]
     assert len(found) == 1
     assert word in found[0]
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\S"):
         interpolation.substitute(text, GIVEN)
 
 
@@ -90,11 +90,16 @@ def test_an_empty_required_variable_is_called_empty() -> None:
 
 
 def test_nothing_is_taken_from_an_environment() -> None:
-    tree = {"services": {"a": {"environment": ["PATH", "X=1", "V"]}, "b": {"environment": {"HOME": None, "Y": "", "V": None}}}}
+    tree = {
+        "services": {
+            "a": {"environment": ["PATH", "X=1", "V"]},
+            "b": {"environment": {"HOME": None, "Y": "", "V": None}},
+        }
+    }
     found = interpolation.problems(tree, GIVEN, "s")
     assert [problem.split(" has no value")[0] for problem in found] == [
-        "s: services.a.environment[0]: PATH",
-        "s: services.b.environment.HOME: HOME",
+        "s: services.a.environment[0]",
+        "s: services.b.environment.HOME",
     ]
     assert len(interpolation.environment_problems("# c\n\nA=1\nPATH\nV\n", GIVEN, "e.env")) == 1
 
@@ -106,7 +111,11 @@ def test_any_text_is_scanned_and_an_escaped_text_comes_back(text: str) -> None:
     assert interpolation.scan(interpolation.escape(text)) == ()
 
 
-@given(st.recursive(st.text(alphabet="a$") | st.integers() | st.none(), lambda t: st.lists(t) | st.dictionaries(st.text(), t)))
+@given(
+    st.recursive(
+        st.text(alphabet="a$") | st.integers() | st.none(), lambda t: st.lists(t) | st.dictionaries(st.text(), t)
+    )
+)
 def test_escaping_doubles_every_dollar_of_every_value_and_nothing_else(tree: Any) -> None:
     escaped = interpolation.escape(tree)
     before, after = dict(interpolation.strings(tree)), dict(interpolation.strings(escaped))

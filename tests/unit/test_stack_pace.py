@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("1m30s", 90), ("1h0m0s", 3600), ("250ms", 0.25), ("1.5s", 1.5), ("100µs", 1e-4), ("0", 0), ("0s", 0)],
+    [
+        ("30s", 30),
+        ("1m30s", 90),
+        ("1h0m0s", 3600),
+        ("250ms", 0.25),
+        ("1.5s", 1.5),
+        ("100µs", 1e-4),
+        ("0", 0),
+        ("0s", 0),
+    ],
 )
 def test_go_durations(text: str, seconds: float) -> None:
     assert pace.seconds(text, 7) == pytest.approx(seconds)

@@ -75,7 +75,9 @@ def planned(tree: Json, observed: preflight.Observation | None = None, **more: A
 
 ENTRIES = st.fixed_dictionaries(
     {
-        "image": st.sampled_from(["app:v1", "app:v2", "registry.example:5000/app:v1", "docker.io/library/app:v1", "app:1"]),
+        "image": st.sampled_from(
+            ["app:v1", "app:v2", "registry.example:5000/app:v1", "docker.io/library/app:v1", "app:1"]
+        ),
         "deploy": st.one_of(
             st.fixed_dictionaries({}, optional={"replicas": st.integers(0, 3), "labels": st.just({"a": "b$c"})}),
             st.just({"mode": "global"}),
@@ -101,11 +103,14 @@ def prepare(services: Json, content: bytes) -> tuple[Json, tuple[definition.Conf
 
 
 @given(TREES, TREES, CONTENTS, CONTENTS, st.booleans())
-def test_an_applied_plan_leaves_nothing_to_do(before: Json, after: Json, first: bytes, second: bytes, prune: bool) -> None:
+def test_an_applied_plan_leaves_nothing_to_do(
+    before: Json, after: Json, first: bytes, second: bytes, prune: bool
+) -> None:
     old, old_configs = prepare(before, first)
     new, new_configs = prepare(after, second)
     changed_mode = any(
-        ("mode" in before[key].get("deploy", {})) != ("mode" in after[key].get("deploy", {})) for key in set(before) & set(after)
+        ("mode" in before[key].get("deploy", {})) != ("mode" in after[key].get("deploy", {}))
+        for key in set(before) & set(after)
     )
     start = applied(planned(old, configs=old_configs), old, preflight.Observation())
     assert not planned(old, start, configs=old_configs)
@@ -148,7 +153,12 @@ def test_the_document_for_the_cli_says_the_same_and_interpolates_to_itself(servi
 def test_only_what_changed_and_what_it_needs_is_sent() -> None:
     tree = tree_of(
         {
-            "api": {"image": "a:1", "networks": {"back": None}, "secrets": [{"source": "s"}], "volumes": [{"source": "data"}]},
+            "api": {
+                "image": "a:1",
+                "networks": {"back": None},
+                "secrets": [{"source": "s"}],
+                "volumes": [{"source": "data"}],
+            },
             "web": {"image": "w:1", "networks": {"front": None}},
         },
         networks={"back": {}, "front": {}},
@@ -229,7 +239,9 @@ def test_services_of_other_stacks_are_never_pruned() -> None:
 
 
 def test_a_config_keeps_the_name_that_its_file_gives_it_and_then_can_not_change() -> None:
-    tree = tree_of({"api": {"image": "a", "configs": [{"source": "c"}]}}, configs={"c": {"name": "fixed", "file": "/x"}})
+    tree = tree_of(
+        {"api": {"image": "a", "configs": [{"source": "c"}]}}, configs={"c": {"name": "fixed", "file": "/x"}}
+    )
     resolved, objects, _problems = definition.config_objects(tree, STACK, {"c": b"one"}, OWNER)
     assert [item.name for item in objects] == ["fixed"]
     held = {"ID": "1", "Spec": {"Name": "fixed", "Data": base64.b64encode(b"two").decode()}}
@@ -247,14 +259,19 @@ def test_a_config_keeps_the_name_that_its_file_gives_it_and_then_can_not_change(
     ],
 )
 def test_configs_that_can_not_be_made_are_problems(entry: Json, content: bytes, word: str) -> None:
-    _tree, _objects, problems = definition.config_objects(tree_of({}, configs={"c": entry}), STACK, {"c": content}, OWNER)
+    _tree, _objects, problems = definition.config_objects(
+        tree_of({}, configs={"c": entry}), STACK, {"c": content}, OWNER
+    )
     assert word in problems[0]
 
 
 def test_everything_of_a_stack_goes_and_nothing_else() -> None:
     own, other = {labels.STACK_NAMESPACE: STACK}, {labels.STACK_NAMESPACE: "other"}
-    things = [{"ID": "1", "Spec": {"Name": "mine", "Labels": own}}, {"ID": "2", "Spec": {"Name": "theirs", "Labels": other}}]
-    networks = [{"Id": "3", "Name": "n", "Labels": own}, {"Id": "4", "Name": "ingress", "Labels": None}]
+    things = [
+        {"ID": "1", "Spec": {"Name": "mine", "Labels": own}},
+        {"ID": "2", "Spec": {"Name": "theirs", "Labels": other}},
+    ]
+    networks: list[Json] = [{"Id": "3", "Name": "n", "Labels": own}, {"Id": "4", "Name": "ingress", "Labels": None}]
     observed = preflight.Observation(services=things, networks=networks, configs=things, secrets=things)
     plan = planner.plan_absent(STACK, observed)
     assert [(step.kind, step.name, step.payload["id"]) for step in plan] == [
@@ -298,12 +315,19 @@ def test_what_is_not_in_the_swarm_is_named() -> None:
     )
     observed = preflight.Observation(secrets=SECRETS, networks=[{"Name": "local", "Scope": "local"}])
     _resolved, problems = preflight.resolve(tree, observed, OWNER)
-    assert [problem.split(":")[0] for problem in problems] == ["secrets.db", "configs.c", "networks.n", "networks.local"]
+    assert [problem.split(":")[0] for problem in problems] == [
+        "secrets.db",
+        "configs.c",
+        "networks.n",
+        "networks.local",
+    ]
     assert "declare it with swarm_secrets" in problems[0]
     assert "has the scope local" in problems[3]
 
 
-def host(name: str, availability: str = "active", state: str = "ready", role: str = "worker", **node_labels: str) -> Json:
+def host(
+    name: str, availability: str = "active", state: str = "ready", role: str = "worker", **node_labels: str
+) -> Json:
     return {
         "ID": name,
         "Spec": {"Role": role, "Availability": availability, "Labels": node_labels},

@@ -92,7 +92,8 @@ def test_every_key_that_the_cli_drops_is_named_with_a_mend(key: str) -> None:
     assert keys.problems(tree) == [
         "services.app.%s is ignored by docker stack deploy: %s" % (key, keys.SERVICE_KEYS[key]),
     ]
-    for unset in (None, False, "", [], {}, "false"):
+    nothing: tuple[Any, ...] = (None, False, "", [], {}, "false")
+    for unset in nothing:
         assert keys.problems({"services": {"app": {key: unset}}}) == []
 
 
@@ -103,10 +104,9 @@ def test_an_address_in_a_network_is_dropped_too() -> None:
 
 def test_encryption_is_written_in_one_way_only() -> None:
     wrong = keys.problems({"networks": {"n": {"encrypted": True}}})
-    assert wrong == [
-        'networks.n.encrypted is no key of a network: encryption is written as networks.n.driver_opts: {encrypted: ""} '
-        "(or encrypted: true in swarm_networks)"
-    ]
+    (problem,) = wrong
+    assert problem.startswith("networks.n.encrypted is no key of a network")
+    assert 'networks.n.driver_opts: {encrypted: ""}' in problem
     assert "whatever its value" in keys.problems({"networks": {"n": {"driver_opts": {"encrypted": "false"}}}})[0]
     assert keys.problems({"networks": {"n": {"driver_opts": {"encrypted": ""}}}}) == []
 
@@ -115,7 +115,12 @@ def test_variables_are_strings() -> None:
     values, problems = sources.variables({"A": "1.10", "B": 3})
     assert (values, problems) == ({"A": "1.10", "B": "3"}, [])
     _values, problems = sources.variables({"A": 1.1, "B": True, "C": None, "D": ["x"]})
-    assert [problem.split(" ")[0] for problem in problems] == ["variables.A", "variables.B", "variables.C", "variables.D"]
+    assert [problem.split(" ")[0] for problem in problems] == [
+        "variables.A",
+        "variables.B",
+        "variables.C",
+        "variables.D",
+    ]
 
 
 def test_what_a_stack_makes_itself() -> None:

@@ -100,9 +100,9 @@ def failed(slot: int = 1, **more: Any) -> Json:
     return task("failed", slot, **{"desired": "shutdown", "err": "task: non-zero exit (3)", "code": 3, **more})
 
 
-GLOBAL = {"Global": {}}
+GLOBAL: Json = {"Global": {}}
 JOB = {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 2}}
-TIER = {"Placement": {"Constraints": ["node.labels.tier == app"]}}
+TIER: dict[str, Any] = {"Placement": {"Constraints": ["node.labels.tier == app"]}}
 
 CASES: list[tuple[str, Json, list[Json], list[Json], str, tuple[int, int]]] = [
     ("all run", service(), [task(slot=1), task(slot=2)], [node()], "converged", (2, 2)),
@@ -159,7 +159,14 @@ CASES: list[tuple[str, Json, list[Json], list[Json], str, tuple[int, int]]] = [
         "rolled_back",
         (2, 2),
     ),
-    ("paused", service("app:v2", update="paused"), [task(slot=2), failed(1, image="app:v2")], [node()], "paused", (0, 2)),
+    (
+        "paused",
+        service("app:v2", update="paused"),
+        [task(slot=2), failed(1, image="app:v2")],
+        [node()],
+        "paused",
+        (0, 2),
+    ),
     ("paused rollback", service(update="rollback_paused"), [failed(1)], [node()], "paused", (0, 2)),
     (
         "no node",
@@ -175,7 +182,10 @@ CASES: list[tuple[str, Json, list[Json], list[Json], str, tuple[int, int]]] = [
     (
         "no node for the update",
         service("app:v2", update="updating"),
-        [task("pending", 1, image="app:v2", node="", err="no suitable node (insufficient resources on 2 nodes)"), task(slot=2)],
+        [
+            task("pending", 1, image="app:v2", node="", err="no suitable node (insufficient resources on 2 nodes)"),
+            task(slot=2),
+        ],
         [node()],
         "unschedulable",
         (0, 2),
@@ -197,7 +207,12 @@ CASES: list[tuple[str, Json, list[Json], list[Json], str, tuple[int, int]]] = [
         "global on the nodes that satisfy the constraint and take tasks",
         service(mode=GLOBAL, **TIER),
         [task(slot=0, **TIER)],
-        [node(tier="app"), node("nodeB"), node("nodeC", "drain", tier="app"), node("nodeD", "active", "down", tier="app")],
+        [
+            node(tier="app"),
+            node("nodeB"),
+            node("nodeC", "drain", tier="app"),
+            node("nodeD", "active", "down", tier="app"),
+        ],
         "converged",
         (1, 1),
     ),
@@ -247,13 +262,15 @@ CASES: list[tuple[str, Json, list[Json], list[Json], str, tuple[int, int]]] = [
         service(mode={"Replicated": {"Replicas": 1}}),
         [task("complete", desired="shutdown", code=0), task("ready", desired="ready", created="2026-11-21T20:53:00Z")],
         [node()],
-        "pending",
+        "crashed",
         (0, 1),
     ),
 ]
 
 
-@pytest.mark.parametrize(("service_", "tasks", "nodes", "state", "count"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("service_", "tasks", "nodes", "state", "count"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
 def test_the_verdict(service_: Json, tasks: list[Json], nodes: list[Json], state: str, count: tuple[int, int]) -> None:
     before = copy.deepcopy((service_, tasks, nodes))
     found = verdict.judge(service_, tasks, nodes)
@@ -265,10 +282,14 @@ def test_the_verdict(service_: Json, tasks: list[Json], nodes: list[Json], state
 
 
 def test_the_blamed_task_is_the_one_that_the_swarm_names() -> None:
-    culprit = failed(2, image="app:v2", task_id="b738e0fzqo84b738e0fzqo84b", node="nodeB", created="2026-11-21T20:55:15Z")
+    culprit = failed(
+        2, image="app:v2", task_id="b738e0fzqo84b738e0fzqo84b", node="nodeB", created="2026-11-21T20:55:15Z"
+    )
     later = failed(2, image="app:v2", created="2026-11-21T20:55:17Z")
     message = "update rolled back due to failure or early termination of task b738e0fzqo84b738e0fzqo84b"
-    found = verdict.judge(service(update="rollback_started", message=message), [later, culprit], [node(), node("nodeB")])
+    found = verdict.judge(
+        service(update="rollback_started", message=message), [later, culprit], [node(), node("nodeB")]
+    )
     assert found.failure == verdict.TaskFailure(
         "b738e0fzqo84b738e0fzqo84b", "host-nodeB", "failed", "task: non-zero exit (3)", 3
     )
@@ -333,6 +354,16 @@ def test_the_story_names_node_exit_code_error_and_log() -> None:
     assert "crashed (0/1)" in found.describe()
 
 
+def test_an_unhealthy_container_that_stops_in_good_order_is_told_as_what_it_may_be() -> None:
+    ended = task("complete", desired="shutdown", code=0)
+    ended["Spec"]["ContainerSpec"]["Image"] = "app:v2"
+    ended["Spec"]["ContainerSpec"]["Healthcheck"] = {"Test": ["CMD", "x"]}
+    found = verdict.judge(service(update="rollback_completed"), [ended, task(slot=1), task(slot=2)], [node()])
+    assert found.failure is not None
+    assert (found.failure.state, found.failure.exit_code) == ("complete", 0)
+    assert "its healthcheck failed" in found.failure.error
+
+
 STATES = ("new", "pending", "preparing", "starting", "running", "complete", "failed", "rejected", "shutdown")
 
 
@@ -349,11 +380,15 @@ STATES = ("new", "pending", "preparing", "starting", "running", "complete", "fai
         ),
         max_size=8,
     ),
-    st.sampled_from(["", "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"]),
+    st.sampled_from(
+        ["", "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"]
+    ),
     st.integers(0, 3),
     st.randoms(),
 )
-def test_any_state_has_a_verdict_that_does_not_depend_on_the_order(tasks: list[Json], update: str, replicas: int, random: Any) -> None:
+def test_any_state_has_a_verdict_that_does_not_depend_on_the_order(
+    tasks: list[Json], update: str, replicas: int, random: Any
+) -> None:
     for position, item in enumerate(tasks):
         item["CreatedAt"] = "2026-11-21T20:52:%02dZ" % position
     subject = service(update=update, mode={"Replicated": {"Replicas": replicas}})
@@ -361,5 +396,7 @@ def test_any_state_has_a_verdict_that_does_not_depend_on_the_order(tasks: list[J
     random.shuffle(tasks)
     assert verdict.judge(subject, tasks, [node()]) == found
     assert found.state in verdict.STATES
-    assert not (found.good and update in ("updating", "paused", "rollback_started", "rollback_paused", "rollback_completed"))
+    assert not (
+        found.good and update in ("updating", "paused", "rollback_started", "rollback_paused", "rollback_completed")
+    )
     assert not found.good or found.running >= found.desired or found.state == "job_complete"

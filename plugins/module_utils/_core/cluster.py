@@ -38,13 +38,14 @@ REGISTERED = (
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """What an inventory must do to be one swarm. With ``problems`` nothing may be done, and the rest says nothing.
+    """What an inventory must do to be one swarm. With ``problems`` nothing may be done.
 
     Attributes:
         action: ``init`` (no host is in a swarm), ``join`` (some are), ``none`` (all are).
         cluster_id: of the swarm that was found.
         init_host: where to make the swarm.
-        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet.
+        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet. It is found
+            in spite of problems, because a dead host must not hide a living swarm from those who only want to use it.
         join_managers, join_workers: hosts still to join, in inventory order.
         members: host → node ID of those that are in.
         problems, warnings: one sentence each.
@@ -120,7 +121,7 @@ def plan_cluster(
     if via is None:
         problems.append(_no_manager(cluster_id, known, unasked))
     if problems:
-        return ClusterPlan(NOTHING, cluster_id=cluster_id, problems=tuple(problems))
+        return ClusterPlan(NOTHING, cluster_id=cluster_id, via=via, problems=tuple(problems))
     waiting = [host for host in hosts if host in known and known[host].local_state != ACTIVE]
     return ClusterPlan(
         JOIN if waiting else NOTHING,

@@ -63,8 +63,9 @@ def duplicates(names: Iterable[str]) -> list[str]:
     first: dict[str, str] = {}
     repeated: set[str] = set()
     for name in names:
-        if first.setdefault(fold(name), name) is not name or fold(name) in repeated:
+        if fold(name) in first:
             repeated.add(fold(name))
+        first.setdefault(fold(name), name)
     return sorted(first[key] for key in repeated)
 
 

@@ -9,7 +9,6 @@ longer declared can be taken away without touching those that somebody else set.
 
 from __future__ import annotations
 
-import copy
 import ipaddress
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -221,7 +220,7 @@ def _summary(node: Json, spec: Json) -> dict[str, Any]:
 
 def _wanted(item: Item, node: Json, labels_mode: str) -> tuple[dict[str, Any], tuple[Difference, ...]]:
     """The node's whole spec as declared (the engine takes no part of one), and what is different in it."""
-    spec = copy.deepcopy(dict(node["Spec"]))
+    spec = dict(node["Spec"])
     differences: tuple[Difference, ...] = ()
     if item.availability is not None and item.availability != spec["Availability"]:
         differences += (Difference("availability", spec["Availability"], item.availability),)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from . import verdict
+
 Json = Mapping[str, Any]
 
 
@@ -56,7 +58,7 @@ def lines(snapshot: Json, stacks: Sequence[Json] = ()) -> list[str]:
                 service["state"],
                 service["image"],
                 " ".join("%s->%s" % (port["published"], port["target"]) for port in service["ports"]),
-                service["reason"],
+                "" if service["state"] in verdict.GOOD else service["reason"],
             )
             for service in snapshot["services"]
         ),

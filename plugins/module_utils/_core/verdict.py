@@ -231,13 +231,23 @@ class _Case:
         state = str(status.get("State") or "")
         container = status.get("ContainerStatus") or {}
         code = container.get("ExitCode") if state in _ENDED and container.get("ContainerID") else None
+        error = str(status.get("Err") or status.get("Message") or "")
+        if state == "complete":
+            error = "it ended by itself"
+            if (self._container(task).get("Healthcheck") or {}).get("Test") not in (None, ["NONE"]):
+                # The engine keeps no word of the healthcheck when the container stops with exit code 0 (seen on 26.1).
+                error = "it ended by itself, or its healthcheck failed and it stopped in good order"
         return TaskFailure(
             task=str(task.get("ID", "")),
             node=self._hostname(task),
             state=state,
-            error=str(status.get("Err") or status.get("Message") or ""),
+            error=error,
             exit_code=int(code) if code is not None else None,
         )
+
+    @staticmethod
+    def _container(task: Json) -> Json:
+        return (task.get("Spec") or {}).get("ContainerSpec") or {}
 
     def _blamed(self) -> Json | None:
         """The task that made the swarm stop or roll back an update.
@@ -303,6 +313,10 @@ class _Case:
         condition = (self._template.get("RestartPolicy") or {}).get("Condition")
         return _state(task) == "complete" and condition in ("none", "on-failure")
 
+    def _failed(self, task: Json) -> bool:
+        """Whether a task of a slot that is not filled ended badly; for what should run for ever, any end is bad."""
+        return _state(task) in _UNSUCCESSFUL or (_state(task) == "complete" and not self._rests(task))
+
     # -- jobs -------------------------------------------------------------------------------------------------------
 
     def judge_job(self) -> Verdict:
@@ -340,14 +354,15 @@ class _Case:
         refused = [task for task in missing.values() if _state(task) in _BEFORE_NODE and _error(task)]
         if refused:
             return self._verdict(UNSCHEDULABLE, _error(refused[0]), up, desired, self._failure(refused[0]))
-        failed = [task for task in current if _state(task) in _UNSUCCESSFUL and self._slot(task) in missing]
+        failed = [task for task in current if self._slot(task) in missing and self._failed(task)]
         if failed:
+            failure = self._failure(failed[0])
             words = _error(failed[0]).lower()
             state = IMAGE_MISSING if any(mark in words for mark in _IMAGE_WORDS) else CRASHED
             many = "%d failed task%s" % (len(failed), "" if len(failed) == 1 else "s")
             last = ", and its restart policy gave up" if final else ""
-            reason = "%s, last error: %s%s" % (many, _error(failed[0]) or "none given", last)
-            return self._verdict(state, reason, up, desired, self._failure(failed[0]), final=final)
+            reason = "%s, last error: %s%s" % (many, (failure and failure.error) or "none given", last)
+            return self._verdict(state, reason, up, desired, failure, final=final)
         counts: dict[str, int] = {}
         for task in missing.values():
             counts[_state(task)] = counts.get(_state(task), 0) + 1

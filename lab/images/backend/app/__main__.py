@@ -14,13 +14,13 @@ from app.credentials import Credentials, SecretError
 from app.dependencies import Postgres, Redis, answer_of
 from app.server import Server, serve_until_stopped
 
-# 128 + SIGTERM: "ended because it was told to". Swarm's restart condition on-failure takes 0 for "finished its work" and
-# would not start the task again after its engine restarted.
+# 128 + SIGTERM: "ended because it was told to". Swarm's restart condition on-failure takes 0 for "finished its work",
+# and would leave a task stopped that ended with its engine.
 EXIT_STOPPED = 143
 
 
 def say(message: str) -> None:
-    print(f"backend: {message}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"backend: {message}\n")
 
 
 def main() -> int:
@@ -38,7 +38,8 @@ def main() -> int:
 
     instance = socket.gethostname()
     postgres = Postgres(credentials, instance)
-    redis = Redis(credentials, instance, os.environ.get("REDIS_HOST", "redis"), int(os.environ.get("REDIS_PORT", "6379")))
+    host, port = os.environ.get("REDIS_HOST", "redis"), int(os.environ.get("REDIS_PORT", "6379"))
+    redis = Redis(credentials, instance, host, port)
 
     def health() -> tuple[bool, dict[str, Any]]:
         answers = {"postgres": answer_of(postgres), "redis": answer_of(redis)}

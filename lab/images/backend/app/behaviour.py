@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,12 +41,15 @@ def behaviour_of(version: str, environ: Mapping[str, str]) -> Behaviour:
 
 
 def start_hogs(behaviour: Behaviour) -> None:
-    """Start what wastes resources, in processes of its own: they are killed with this one, and don't hold its GIL."""
+    """Start what wastes resources.
+
+    Cores: processes of their own, which don't hold this one's lock. Memory: this one, so that the kernel ends the task.
+    """
     if behaviour.hog_cpu:
         for _ in range(os.cpu_count() or 1):
             multiprocessing.Process(target=_burn, daemon=True).start()
     if behaviour.hog_memory_mebibytes:
-        multiprocessing.Process(target=_swallow, args=(behaviour.hog_memory_mebibytes,), daemon=True).start()
+        threading.Thread(target=_swallow, args=(behaviour.hog_memory_mebibytes,), daemon=True).start()
 
 
 def _burn() -> None:
@@ -54,8 +58,8 @@ def _burn() -> None:
 
 
 def _swallow(mebibytes: int) -> None:
-    """Take memory at about 160 MiB a second, page by page so that it counts, until the kernel or ``mebibytes`` ends it."""
-    print(f"backend: hog-memory takes {mebibytes} MiB", file=sys.stderr, flush=True)
+    """Take about 160 MiB a second, written to so that it counts, up to ``mebibytes`` or the kernel's patience."""
+    sys.stderr.write(f"backend: hog-memory takes {mebibytes} MiB\n")
     held = []
     for _ in range(mebibytes // 16):
         held.append(bytearray(os.urandom(4096) * (16 * MEBIBYTE // 4096)))

@@ -108,7 +108,7 @@ class Postgres:
                 " ON CONFLICT (instance) DO UPDATE SET token = excluded.token, seen = now()",
                 (self._instance, token),
             )
-            cursor.execute("SELECT current_setting('server_version'), token FROM health_probe WHERE token = %s", (token,))
+            cursor.execute("SELECT current_setting('server_version') FROM health_probe WHERE token = %s", (token,))
             row = cursor.fetchone()
         if row is None:
             raise ValueError("PostgreSQL did not give back the row just written")

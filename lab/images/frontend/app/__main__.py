@@ -25,8 +25,9 @@ EXIT_STOPPED = 143
 
 def ask_backend() -> dict[str, Any]:
     """The backend's health document, healthy or not; ``{"error": reason}`` when no document came."""
+    url = f"{BACKEND_URL}/api/health"
     try:
-        with urllib.request.urlopen(f"{BACKEND_URL}/api/health", timeout=BACKEND_SECONDS) as response:
+        with urllib.request.urlopen(url, timeout=BACKEND_SECONDS) as response:  # noqa: S310 - the stack's own setting
             document = json.load(response)
     except urllib.error.HTTPError as error:
         try:
@@ -79,7 +80,7 @@ def main() -> int:
     # shutdown() waits for the loop that the handler interrupts: it needs a thread of its own.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: threading.Thread(target=server.shutdown).start())
-    print(f"frontend: version {VERSION} listens on port {port}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"frontend: version {VERSION} listens on port {port}\n")
     server.serve_forever(poll_interval=0.2)
     server.server_close()
     return EXIT_STOPPED
