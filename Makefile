@@ -1,7 +1,9 @@
 # Everything a checkout can do. Each target is a script of the same name in scripts/, or a playbook.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule bench lock lab-down clean
+.NOTPARALLEL:
+.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule contract bench lock \
+	lab-down clean
 
 playbook := .venv/bin/ansible-playbook --inventory inventories/local
 
@@ -21,7 +23,7 @@ demo: bootstrap engine ## From nothing to MediaNest on a swarm of 3 managers and
 	@scripts/demo
 
 test: ## Every check and every test; needs what `make demo` needs
-	@scripts/check bootstrap lint types unit sanity importer engine molecule
+	@scripts/check bootstrap lint types unit sanity importer engine molecule contract
 
 test-fast: ## What needs no engine and little time: lint, types, unit
 	@scripts/check bootstrap lint types unit
@@ -31,6 +33,9 @@ lint types unit sanity importer: bootstrap ## One check of `make test`
 
 molecule: bootstrap engine ## The scenarios on the lab's swarm
 	@scripts/check molecule
+
+contract: bootstrap ## The unit tests' engine held against a real one, the running lab's
+	@scripts/check contract
 
 bench: bootstrap ## Measure a no-op of site.yml on the running lab
 	@.venv/bin/python benchmarks/noop.py

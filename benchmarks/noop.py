@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run of site.yml costs that has nothing to do.
 
-Prints, for the running lab: module executions a host, and the wall time with the plain strategy and with Mitogen, each as
-a ratio to ``ansible swarm -m ping`` (plain) measured in the same round. Needs a lab on which site.yml has run.
+Prints, for the running lab: module executions a host, and the wall time with the plain strategy and with Mitogen, each
+as a ratio to ``ansible swarm -m ping`` (plain) measured in the same round. Needs a lab on which site.yml has run.
 
     make bench            # or: .venv/bin/python benchmarks/noop.py --rounds 3
 """
@@ -43,7 +43,13 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
     """Wall seconds and output of a command that must succeed."""
     begin = time.monotonic()
     run = subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     seconds = time.monotonic() - begin
     if run.returncode != 0:
@@ -90,9 +96,11 @@ def main() -> None:
             seconds, output = timed(SITE, environment)
             must_be_noop(output)
             ratios[name].append(seconds / ping)
-            print(f"round {number}/{rounds}: ping {ping:.1f} s, site.yml {name} {seconds:.1f} s, ratio {seconds / ping:.1f}", flush=True)
+            print(f"round {number}/{rounds}: ping {ping:.1f} s, {name} {seconds:.1f} s", flush=True)
     for name, values in ratios.items():
-        print(f"{name:<8} ratio to ping: median {statistics.median(values):.1f} (min {min(values):.1f}, max {max(values):.1f})")
+        print(
+            f"{name:<8} ratio to ping: median {statistics.median(values):.1f} (min {min(values):.1f}, max {max(values):.1f})"
+        )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Mitogen replaces that method, so the count is taken with the plain strategy; the
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -20,7 +21,7 @@ DOCUMENTATION = r"""
 name: executions
 type: aggregate
 short_description: Write down each module execution
-description: Appends a line for each module executed on a host to the file named by the environment variable EXECUTIONS_FILE.
+description: Appends a line for each module executed on a host to the file that EXECUTIONS_FILE names.
 """
 
 
@@ -34,13 +35,13 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        file = os.environ["EXECUTIONS_FILE"]
+        file = Path(os.environ["EXECUTIONS_FILE"])
         execute = ActionBase._execute_module
 
         def counted(action: ActionBase, module_name: str | None = None, *arguments: Any, **options: Any) -> Any:
             host = action._task.delegate_to or options.get("task_vars", {}).get("inventory_hostname", "?")
             # One short write in append mode is atomic, so the workers need no lock.
-            with open(file, "a", encoding="utf-8") as lines:
+            with file.open("a", encoding="utf-8") as lines:
                 lines.write(f"{host}\t{module_name or action._task.action}\n")
             return execute(action, module_name, *arguments, **options)
 

@@ -56,11 +56,11 @@ def lab_refs(images: Iterable[dict[str, Any]]) -> dict[str, str]:
 def lab_unpublished(
     builds: Iterable[dict[str, Any]], image_ids: dict[str, str], published: Iterable[list[str]]
 ) -> list[dict[str, Any]]:
-    """The builds whose image is not what the registry has under their name.
+    """The builds that the engine lacks, or whose image is not what the registry has under their name.
 
     ``published`` goes with ``builds``: the IDs that the registry's image may have in an engine (see ``lab_published``).
     """
-    return [build for build, ids in zip(builds, published, strict=True) if image_ids[build["ref"]] not in ids]
+    return [build for build, ids in zip(builds, published, strict=True) if image_ids.get(build["ref"]) not in ids]
 
 
 class FilterModule:

@@ -66,6 +66,14 @@ options:
     type: str
     choices: [merge, exact]
     default: merge
+  remove_superseded:
+    description:
+      - Demote and remove what is left of hosts that were installed anew. That is a node which is down, and whose name
+        and address a ready node has now that is declared by O(nodes[].id).
+      - The old node of a manager counts for the quorum until it is gone.
+      - Nothing else is ever removed.
+    type: bool
+    default: false
 seealso:
   - module: flotilla.swarm.swarm_networks
   - module: flotilla.swarm.swarm_secrets
@@ -153,7 +161,7 @@ def work(items: Sequence[nodes.Item], module: AnsibleModule, engine: Engine) -> 
         return source.nodes()
 
     def plan(observed: list[Json]) -> nodes.Decision:
-        return nodes.plan(items, observed, module.params["labels_mode"])
+        return nodes.plan(items, observed, module.params["labels_mode"], module.params["remove_superseded"])
 
     outcome = converge(observe, plan, engine, dry_run=module.check_mode)
     decision = outcome.decision
@@ -178,6 +186,7 @@ def main() -> None:
                 },
             },
             "labels_mode": {"type": "str", "choices": list(nodes.LABELS_MODES), "default": nodes.MERGE},
+            "remove_superseded": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

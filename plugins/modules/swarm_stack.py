@@ -10,7 +10,8 @@ DOCUMENTATION = r"""
 module: swarm_stack
 short_description: Deploy a stack with a plan, a deadline and a verdict
 version_added: 0.1.0
-author: the flotilla.swarm authors
+author:
+  - the flotilla.swarm authors (!UNKNOWN)
 description:
   - Brings a stack to the definition in its files, and waits until every service has its verdict.
   - Only services whose definition changed are sent to the swarm. A stack that is as declared is not touched at all, so
@@ -200,7 +201,7 @@ verdicts:
     failure:
       description: The task that explains a bad verdict, with its node, error, exit code and last log lines.
       type: dict
-    update:
+    update_status:
       description: The engine's own update status; empty when the service was never updated.
       type: str
 problems:

@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: validate_inventory
 short_description: Check a declared swarm before any host is touched
 version_added: 0.1.0
-author: the flotilla.swarm authors
+author:
+  - the flotilla.swarm authors (!UNKNOWN)
 description:
   - Checks managers, workers, labels, availability, secrets, networks and stack files against each other, on the
     controller.

@@ -79,6 +79,13 @@ class MemoryEngine:
         self._objects["node"][node_id] = node
         return node_id
 
+    def lose_node(self, node_id: str) -> None:
+        """The node's machine is gone; the swarm has noticed."""
+        node = self._objects["node"][node_id]
+        node["Status"]["State"] = "down"
+        if "ManagerStatus" in node:
+            node["ManagerStatus"]["Reachability"] = "unreachable"
+
     def add_local_network(self, name: str) -> None:
         self._local.append(_local_network(name))
 
@@ -146,8 +153,21 @@ class MemoryEngine:
         ):
             raise translate(400, "invalid Availability or Role")
         node = self._current("node", node_id, version)
+        if spec["Role"] != node["Spec"]["Role"]:
+            self._change_role(node, spec["Role"])
         node["Spec"] = copy.deepcopy(spec)
         self._touch(node)
+
+    def remove_node(self, node_id: str) -> None:
+        self._called("remove_node")
+        self._manager()
+        node = self._get("node", node_id)
+        if node.get("ManagerStatus"):
+            words = "node %s is a cluster manager and is a member of the raft cluster. It must be demoted to worker"
+            raise translate(400, _rpc("FailedPrecondition", words % node_id))
+        if node["Status"]["State"] != "down":
+            raise translate(400, _rpc("FailedPrecondition", "node %s is not down and can't be removed" % node_id))
+        del self._objects["node"][node_id]
 
     def secrets(self) -> list[Json]:
         found = self._list("secrets", "secret")
@@ -256,6 +276,15 @@ class MemoryEngine:
         if self._state == "active":
             raise translate(503, 'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm.')
         self._state = "active"
+
+    def _change_role(self, node: Json, role: str) -> None:
+        managers = [other for other in self._objects["node"].values() if other["Spec"]["Role"] == "manager"]
+        if role == "worker" and len(managers) == 1:
+            raise translate(400, _rpc("FailedPrecondition", "attempting to demote the last manager of the swarm"))
+        if role == "worker":
+            node.pop("ManagerStatus", None)
+        else:
+            node["ManagerStatus"] = {"Reachability": "reachable", "Addr": node["Status"]["Addr"] + ":2377"}
 
     def _new_id(self) -> str:
         self._ids += 1

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, networks, nodes, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, Plan, Step
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, REMOVE, Plan, Step
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import apply
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
@@ -112,6 +112,9 @@ class TestWhenNobodyInterferes:
         assert bring_nodes(engine, nodes.Item("name", "m1", {"a": "b"})).plan
         for state in networks.STATES:
             assert bring_networks(engine, networks.Item("n", state)).plan
+        gone = engine.add_node("w1", "192.0.2.21")
+        engine.lose_node(gone)
+        apply.apply(Plan((Step(REMOVE, "node", "w1", (), {"id": gone}),)), engine, [], {})
         used = {method for method in engine.calls if method.split("_")[0] in ("create", "update", "remove")}
         assert len(used) == len(apply._HANDLERS)
 

@@ -290,5 +290,7 @@ def test_labels_that_are_no_strings_are_refused_with_their_hosts() -> None:
 
 def test_what_several_kernels_lack_is_said_once() -> None:
     lacking = [{"capability": "routing mesh", "features": ["ip_vs"], "effect": "virtual IPs accept no traffic"}]
-    observed = {host: {**result, "kernel": {"lacking": lacking if host != "w2" else []}} for host, result in NOBODY.items()}
+    observed = {
+        host: {**result, "kernel": {"lacking": lacking if host != "w2" else []}} for host, result in NOBODY.items()
+    }
     assert plan(observed)["lacking"] == ["m1, m2, m3, w1: no routing mesh (ip_vs): virtual IPs accept no traffic"]

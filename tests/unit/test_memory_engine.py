@@ -326,7 +326,13 @@ class TestNodes:
             assert nodes.plan((nodes.Item("id", node["ID"]),), [node]).nodes[0]["name"]
             assert nodes.addresses(node)
 
+    def test_a_node_that_is_up_can_not_be_removed(self, bench: Bench) -> None:
+        with pytest.raises(EngineError):
+            bench.engine.remove_node(bench.engine.nodes()[0]["ID"])
+
     def test_a_node_that_is_not_there(self, bench: Bench) -> None:
+        with pytest.raises(NotFound):
+            bench.engine.remove_node(MISSING)
         spec = bench.engine.nodes()[0]["Spec"]
         with pytest.raises(NotFound):
             bench.engine.update_node(MISSING, 1, spec)
@@ -396,6 +402,18 @@ class TestMemoryAlone:
         assert len(engine.nodes()) == 1
         with pytest.raises(EngineError, match="already part of a swarm"):
             engine.swarm_join({})
+
+    def test_a_manager_is_demoted_before_it_is_removed(self, engine: MemoryEngine) -> None:
+        first = engine.nodes()[0]
+        with pytest.raises(EngineError, match="the last manager"):
+            engine.update_node(first["ID"], first["Version"]["Index"], {**first["Spec"], "Role": "worker"})
+        engine.lose_node(engine.add_node("m2", "192.0.2.12", role="manager"))
+        second = engine.nodes()[1]
+        with pytest.raises(EngineError, match="must be demoted"):
+            engine.remove_node(second["ID"])
+        engine.update_node(second["ID"], second["Version"]["Index"], {**second["Spec"], "Role": "worker"})
+        engine.remove_node(second["ID"])
+        assert [node["ID"] for node in engine.nodes()] == [first["ID"]]
 
     def test_addresses_that_are_taken_are_never_given(self, engine: MemoryEngine) -> None:
         pool = {"Config": [{"Subnet": "10.0.1.0/24"}]}

@@ -10,8 +10,22 @@ from typing import Any
 from ansible_collections.flotilla.swarm.plugins.filter.swarm_report import swarm_report
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import report
 
-NODE = {"name": "w1", "role": "worker", "leader": False, "reachability": None, "state": "ready", "availability": "active"}
-SERVICE = {"name": "app_web", "running": 1, "desired": 3, "state": "crashed", "image": "web:1", "reason": "non-zero exit (1)"}
+NODE = {
+    "name": "w1",
+    "role": "worker",
+    "leader": False,
+    "reachability": None,
+    "state": "ready",
+    "availability": "active",
+}
+SERVICE = {
+    "name": "app_web",
+    "running": 1,
+    "desired": 3,
+    "state": "crashed",
+    "image": "web:1",
+    "reason": "non-zero exit (1)",
+}
 
 
 def snapshot(**service: Any) -> dict[str, Any]:

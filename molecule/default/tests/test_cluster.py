@@ -48,7 +48,7 @@ def test_monitoring_label_is_the_string_true(lab: Lab) -> None:
     assert lab.nodes()["w5"]["Spec"]["Labels"]["monitoring"] == "true"
 
 
-@pytest.mark.parametrize(("name", "internal"), OVERLAYS.items())
+@pytest.mark.parametrize(("name", "internal"), list(OVERLAYS.items()))
 def test_network(lab: Lab, name: str, internal: bool) -> None:
     network = lab.inspect("network", name)
     assert network["Driver"] == "overlay"

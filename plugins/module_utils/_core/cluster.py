@@ -44,8 +44,8 @@ class ClusterPlan:
         action: ``init`` (no host is in a swarm), ``join`` (some are), ``none`` (all are).
         cluster_id: of the swarm that was found.
         init_host: where to make the swarm.
-        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet. It is found
-            in spite of problems, because a dead host must not hide a living swarm from those who only want to use it.
+        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet. It is
+            found in spite of problems, because a dead host must not hide a living swarm from those who only use it.
         join_managers, join_workers: hosts still to join, in inventory order.
         members: host → node ID of those that are in.
         problems, warnings: one sentence each.

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import labels, naming
+from . import labels, naming, superseded
 from .errors import DeclarationError
 from .plan import UPDATE, Difference, Plan, Step
 
@@ -94,13 +94,16 @@ def declared(items: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
     return tuple(result)
 
 
-def plan(items: Sequence[Item], observed: Sequence[Json], labels_mode: str = MERGE) -> Decision:
+def plan(
+    items: Sequence[Item], observed: Sequence[Json], labels_mode: str = MERGE, remove_superseded: bool = False
+) -> Decision:
     """What leads from the observed nodes to the declared ones, by the nodes' names.
 
     Args:
         items: from ``declared``.
         observed: the engine's list of nodes.
         labels_mode: MERGE leaves labels alone that somebody else set; EXACT removes them too.
+        remove_superseded: remove what is left of hosts that were installed anew, of those that are declared by ID.
 
     Raises:
         DeclarationError: an item fits no node, or several; or two items fit one node.
@@ -109,9 +112,14 @@ def plan(items: Sequence[Item], observed: Sequence[Json], labels_mode: str = MER
     steps: list[Step] = []
     warnings: list[str] = []
     nodes, undeclared = [], []
+    by_id = [node_id for node_id, item in matched.items() if item.by == "id"] if remove_superseded else []
+    remnants = superseded.remnants(by_id, observed, addresses)
+    gone = {node["ID"] for node in remnants}
     names = Counter(_name(node) for node in observed)
     for node in sorted(observed, key=lambda node: (_name(node), node["ID"])):
         item = matched.get(node["ID"])
+        if node["ID"] in gone:
+            continue
         if item is None:
             undeclared.append(_summary(node, node["Spec"]))
             continue
@@ -131,6 +139,7 @@ def plan(items: Sequence[Item], observed: Sequence[Json], labels_mode: str = MER
             "the swarm has nodes that are not declared, and they are left as they are: %s"
             % ", ".join("%s (%s, %s)" % (node["name"], node["id"], node["state"]) for node in undeclared)
         )
+    steps += superseded.steps(remnants)
     return Decision(Plan(tuple(steps), tuple(warnings)), tuple(nodes), tuple(undeclared))
 
 

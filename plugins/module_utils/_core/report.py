@@ -64,7 +64,7 @@ def lines(snapshot: Json, stacks: Sequence[Json] = ()) -> list[str]:
         ),
     )
     urls = ["%s: %s" % (stack["name"], stack["url"]) for stack in stacks if stack.get("url")]
-    return report + ([""] + urls if urls else [])
+    return [*report, "", *urls] if urls else report
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

@@ -147,7 +147,7 @@ class Verdict:
             "running": self.running,
             "desired": self.desired,
             "failure": self.failure.as_dict() if self.failure else None,
-            "update": self.update,
+            "update_status": self.update,
         }
 
     def describe(self) -> str:

@@ -17,6 +17,7 @@ from .._core.errors import DeclarationError
 from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
 from .client import Engine
 from .errors import EngineError, InUse, NameConflict, NotFound, StaleVersion
+from .wait import wait_until
 
 ATTEMPTS = 5
 OVERTAKEN = (StaleVersion, NameConflict, InUse, NotFound)
@@ -89,9 +90,11 @@ def converge(
             apply(decision.plan, engine, done, ids)
         except OVERTAKEN as error:
             if attempt == attempts:
-                raise _with_history(error, done, "planned %d times, overtaken each time" % attempts) from error
+                _tell(error, done, "planned %d times, overtaken each time" % attempts)
+                raise
         except (DeclarationError, EngineError) as error:
-            raise _with_history(error, done) from error
+            _tell(error, done)
+            raise
         else:
             return Outcome(decision, Plan(tuple(done), decision.plan.warnings), ids)
     raise AssertionError("unreachable: the last attempt returns or raises")
@@ -106,12 +109,27 @@ def apply(plan: Plan, engine: Engine, done: list[Step], ids: Ids) -> None:
             ids[step.kind, step.name] = created
 
 
+DEMOTION = 30.0
+"""Seconds for the raft to let go of a manager that was demoted; it takes about one where there is a quorum."""
+
+
+def _remove_node(engine: Engine, node_id: str) -> None:
+    """Remove a node, once it is no manager any more: a demotion is answered before the raft has carried it out."""
+
+    def demoted(nodes: list[dict[str, Any]]) -> bool:
+        return not any(node["ID"] == node_id and node.get("ManagerStatus") for node in nodes)
+
+    wait_until(engine.nodes, demoted, DEMOTION)
+    engine.remove_node(node_id)
+
+
 Handler = Callable[[Engine, str, Mapping[str, Any]], "str | None"]
 """Sends one step; returns the ID of what it created."""
 
 # What each handler needs in the payload is what it takes from it.
 _HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("node", UPDATE): lambda engine, _name, p: engine.update_node(p["id"], p["version"], p["spec"]),
+    ("node", REMOVE): lambda engine, _name, p: _remove_node(engine, p["id"]),
     ("secret", CREATE): lambda engine, name, p: engine.create_secret(name, p["data"], p["labels"]),
     ("secret", UPDATE): lambda engine, _name, p: engine.update_secret(p["id"], p["version"], p["spec"]),
     ("secret", REMOVE): lambda engine, _name, p: engine.remove_secret(p["id"]),
@@ -123,13 +141,15 @@ _HANDLERS: Mapping[tuple[str, str], Handler] = {
 }
 
 
-def _with_history(error: Exception, done: list[Step], note: str = "") -> Exception:
-    """The same error, telling also what had been done by then."""
+def _tell(error: Exception, done: list[Step], note: str = "") -> None:
+    """Let an error's message tell also what had been done by then."""
     notes = [note] if note else []
     if done:
         notes.append("already done: " + ", ".join("%s %s %s" % (step.action, step.kind, step.name) for step in done))
     if not notes:
-        return error
+        return
     if isinstance(error, DeclarationError):
-        return DeclarationError(*error.problems, *notes)
-    return type(error)("%s (%s)" % (error, "; ".join(notes)))
+        error.problems += tuple(notes)
+        error.args = ("; ".join(error.problems),)
+    else:
+        error.args = ("%s (%s)" % (error, "; ".join(notes)),)

@@ -55,6 +55,8 @@ class Engine(Protocol):
 
     def update_node(self, node_id: str, version: int, spec: Json) -> None: ...
 
+    def remove_node(self, node_id: str) -> None: ...
+
     def secrets(self) -> list[Json]: ...
 
     def create_secret(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
@@ -111,6 +113,9 @@ class DockerEngine:
 
     def update_node(self, node_id: str, version: int, spec: Json) -> None:
         self._call(lambda: self._client.update_node(node_id, version, spec))
+
+    def remove_node(self, node_id: str) -> None:
+        self._call(lambda: self._client.remove_node(node_id))
 
     def secrets(self) -> list[Json]:
         return list(self._call(self._client.secrets))
