@@ -98,9 +98,8 @@ def main() -> None:
             ratios[name].append(seconds / ping)
             print(f"round {number}/{rounds}: ping {ping:.1f} s, {name} {seconds:.1f} s", flush=True)
     for name, values in ratios.items():
-        print(
-            f"{name:<8} ratio to ping: median {statistics.median(values):.1f} (min {min(values):.1f}, max {max(values):.1f})"
-        )
+        middle = statistics.median(values)
+        print(f"{name:<8} ratio to ping: median {middle:.1f} (min {min(values):.1f}, max {max(values):.1f})")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def reinstalled(role: str = "manager") -> tuple[MemoryEngine, str, str]:
     """A swarm in which m2 was lost and joined again: the engine, the old ID and the new one."""
     engine = MemoryEngine()
     old = engine.add_node("m2", ADDRESS, role=role)
-    engine.stop_node(old)
+    engine.lose_node(old)
     return engine, old, engine.add_node("m2", ADDRESS, role=role)
 
 
@@ -61,7 +61,7 @@ def test_another_node_is_left_alone(name: str, address: str, down: bool) -> None
     engine = MemoryEngine()
     other = engine.add_node(name, address)
     if down:
-        engine.stop_node(other)
+        engine.lose_node(other)
     new = engine.add_node("m2", ADDRESS)
     assert not bring(engine, new).plan
     assert other in ids(engine)
@@ -69,6 +69,6 @@ def test_another_node_is_left_alone(name: str, address: str, down: bool) -> None
 
 def test_a_declared_node_that_is_down_itself_proves_nothing() -> None:
     engine, old, new = reinstalled("worker")
-    engine.stop_node(new)
+    engine.lose_node(new)
     assert not bring(engine, new).plan
     assert ids(engine) >= {old, new}

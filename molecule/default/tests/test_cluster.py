@@ -57,7 +57,7 @@ def test_network(lab: Lab, name: str, internal: bool) -> None:
     assert network["Labels"]["flotilla.swarm.owner"] == "flotilla"
 
 
-@pytest.mark.parametrize("name", (*MANAGERS, *WORKERS))
+@pytest.mark.parametrize("name", [*MANAGERS, *WORKERS])
 def test_engine_is_pinned_and_configured(lab: Lab, name: str) -> None:
     version = lab.run(name, "docker version --format {{.Server.Version}}").strip()
     assert version.startswith("26.1.")
