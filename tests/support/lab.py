@@ -68,7 +68,7 @@ class Lab:
     def running_tasks(self, service: str) -> list[dict[str, Any]]:
         """The service's running tasks, with the name of their node."""
         return self.json_lines(
-            self.manager(), "docker service ps --filter desired-state=running --format json %s", service
+            self.manager(), "docker service ps --no-trunc --filter desired-state=running --format json %s", service
         )
 
     def playbook(

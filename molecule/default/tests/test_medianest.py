@@ -39,14 +39,9 @@ def test_managers_run_no_task(lab: Lab) -> None:
 def test_secret_in_the_task_is_the_declared_value(lab: Lab) -> None:
     declared = (ROOT / ".cache/lab/secrets/jwt").read_text(encoding="utf-8").strip()
     task = lab.running_tasks("medianest_app-backend")[0]
-    container = (
-        lab.run(
-            task["Node"],
-            "docker ps --quiet --filter label=com.docker.swarm.task.name=%s",
-            f"{task['Name']}.{task['ID']}",
-        ).strip()
-        or lab.run(task["Node"], "docker ps --quiet --filter name=%s", task["Name"]).strip()
-    )
+    container = lab.run(
+        task["Node"], "docker ps --quiet --filter label=com.docker.swarm.task.id=%s", task["ID"]
+    ).strip()
     seen = lab.run(task["Node"], "docker exec %s sha256sum /run/secrets/jwt_secret", container).split()[0]
     assert seen == hashlib.sha256(declared.encode()).hexdigest()
 
