@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -68,7 +68,7 @@ def count_executions() -> collections.Counter[str]:
     """Module executions by host in one no-op of site.yml."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "executions"
-        _, output = timed(
+        _seconds, output = timed(
             SITE,
             {
                 "EXECUTIONS_FILE": str(file),
@@ -91,7 +91,7 @@ def main() -> None:
 
     ratios: dict[str, list[float]] = {"plain": [], "mitogen": []}
     for number in range(1, rounds + 1):
-        ping, _ = timed(PING, {})
+        ping, _output = timed(PING, {})
         for name, environment in (("plain", {}), ("mitogen", mitogen())):
             seconds, output = timed(SITE, environment)
             must_be_noop(output)

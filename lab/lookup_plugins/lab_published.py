@@ -54,7 +54,7 @@ SECONDS = 10
 
 def published_ids(registry: str, name: str) -> list[str]:
     """The IDs of ``name`` in ``registry``; empty when it has none, ``OSError`` when it does not answer."""
-    repository, _, tag = name.rpartition(":")
+    repository, _colon, tag = name.rpartition(":")
     request = urllib.request.Request(f"http://{registry}/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST})
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - the scheme is written above

@@ -51,7 +51,7 @@ def test_the_engines_words_become_an_error_class(
     status: int | None, words: str, kind: type[errors.EngineError]
 ) -> None:
     error = translate(status, words)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert str(error) == words
 
 

@@ -185,7 +185,7 @@ class TestSecretsAndConfigs:
         for name, data in (("b", b"x" * limit), ("b", b""), ("b-", b"1"), ("b c", b"1"), ("x" * 64, b"1")):
             with pytest.raises(EngineError) as caught:
                 create(bench, kind)(name, data)
-            assert type(caught.value) is EngineError
+            assert caught.value.__class__ is EngineError
 
     def test_labels_can_be_changed_and_nothing_else(self, bench: Bench, kind: str) -> None:
         object_id = create(bench, kind)("a", b"1", {"x": "1"})

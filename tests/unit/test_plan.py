@@ -73,4 +73,4 @@ def test_a_declaration_error_names_every_problem() -> None:
     assert error.problems == ("a is wrong", "b is missing")
     assert str(error) == "a is wrong; b is missing"
     with pytest.raises(ValueError, match="at least one"):
-        DeclarationError()
+        raise DeclarationError()

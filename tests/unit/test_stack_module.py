@@ -35,9 +35,10 @@ class Runner:
                 runner.requests.append(request)
 
             def present(self) -> stack_flow.Outcome:
-                if isinstance(runner.outcome, Exception):
-                    raise runner.outcome
-                return runner.outcome
+                outcome = runner.outcome
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
 
             absent = present
 

@@ -62,7 +62,7 @@ class DockerCli:
                 "the docker command is not on this node: install the Docker CLI (Debian: docker-cli)"
             )
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 [docker, "--host", self._socket, *arguments],
                 input=stdin.encode("utf-8"),
                 capture_output=True,

@@ -46,7 +46,7 @@ def start_hogs(behaviour: Behaviour) -> None:
     Cores: processes of their own, which don't hold this one's lock. Memory: this one, so that the kernel ends the task.
     """
     if behaviour.hog_cpu:
-        for _ in range(os.cpu_count() or 1):
+        for _core in range(os.cpu_count() or 1):
             multiprocessing.Process(target=_burn, daemon=True).start()
     if behaviour.hog_memory_mebibytes:
         threading.Thread(target=_swallow, args=(behaviour.hog_memory_mebibytes,), daemon=True).start()
@@ -61,7 +61,7 @@ def _swallow(mebibytes: int) -> None:
     """Take about 160 MiB a second, written to so that it counts, up to ``mebibytes`` or the kernel's patience."""
     sys.stderr.write(f"backend: hog-memory takes {mebibytes} MiB\n")
     held = []
-    for _ in range(mebibytes // 16):
+    for _block in range(mebibytes // 16):
         held.append(bytearray(os.urandom(4096) * (16 * MEBIBYTE // 4096)))
         time.sleep(0.1)
     while True:

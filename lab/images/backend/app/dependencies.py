@@ -133,7 +133,7 @@ class Redis:
             commands.set(self._key, token, ex=60)
             commands.get(self._key)
             commands.info("server")
-            _, got, server = commands.execute()
+            _set, got, server = commands.execute()
         if got != token:
             raise ValueError("Redis did not give back the key just set")
         return {"server": f"Redis {server['redis_version']}", "round_trip": "key set and got back"}
