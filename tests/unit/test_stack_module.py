@@ -37,7 +37,7 @@ class Runner:
             def present(self) -> stack_flow.Outcome:
                 outcome = runner.outcome
                 if isinstance(outcome, Exception):
-                    raise outcome
+                    raise outcome  # pylint: disable=raising-non-exception  # it can't see the check above
                 return outcome
 
             absent = present
