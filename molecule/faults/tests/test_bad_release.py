@@ -21,7 +21,7 @@ def test_crashing_release_fails_the_play_and_the_old_one_serves(lab: Lab) -> Non
     assert run.returncode != 0, run.stdout
     assert "medianest_app-backend" in run.stdout
     assert "rolled_back" in run.stdout
-    assert "told to crash" in run.stdout
+    assert "schema migration 0042 failed" in run.stdout
     assert backend_image(lab) == before
     assert "v1" in lab.fetch()
 
