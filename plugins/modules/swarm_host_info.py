@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Reads in one execution the host's engine, its membership in a swarm and the features of its kernel. Works on every
     host, in a swarm or not, with an engine or not.
-  - A read that fails fails the module. V(inactive) and V(absent) are said only when that is what the host is.
+  - A read that fails is never taken for V(inactive) or V(absent). An installed engine that does not answer is
+    V(silent), and any other failed read fails the module.
 attributes:
   check_mode:
     description: Whether the module predicts its changes without making them.
@@ -48,7 +49,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: The engine. C(installed=false) and nothing else when there is none.
+  description:
+    - The engine. Nothing but C(installed) when there is none, or when it does not answer.
+    - C(configuration_stale) tells that C(/etc/docker/daemon.json) was written after the engine was started.
   returned: success
   type: dict
   sample:
@@ -60,6 +63,7 @@ engine:
     storage_driver: overlay2
     cgroup_version: "2"
     live_restore: false
+    configuration_stale: false
     firewall_backend: iptables
     cpus: 4
     memory_bytes: 8326684672
@@ -71,8 +75,9 @@ membership:
   contains:
     local_state:
       description:
-        - V(absent) where no engine is installed, else what the engine says, which is V(inactive), V(pending) (joining),
-          V(active), V(locked) or V(error).
+        - V(absent) where no engine is installed, V(silent) where an installed one does not answer (it may hold a
+          swarm), else what the engine says, which is V(inactive), V(pending) (joining), V(active), V(locked) or
+          V(error).
       type: str
     cluster_id:
       description: ID of the swarm. Null outside a swarm, and while a join has not got that far.
@@ -152,16 +157,26 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import kernel, membership
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineUnreachable
+
+
+def look(path: str) -> tuple[dict[str, Any], membership.Membership]:
+    """The engine's facts and its membership. An engine that is there and silent is told apart from one that is not."""
+    if not host.is_installed(path):
+        return host.engine_facts(None), membership.NOT_INSTALLED
+    try:
+        info = host.HostEngine(path).info()
+    except EngineUnreachable as error:
+        return {"installed": True}, membership.Membership(membership.SILENT, error=str(error))
+    return host.engine_facts(info), host.membership_of(info)
 
 
 def work(docker_host: str) -> dict[str, Any]:
     """Everything that this host says about itself."""
-    path = host.socket_path(docker_host)
-    info = host.HostEngine(path).info() if host.is_installed(path) else None
-    seen = membership.NOT_INSTALLED if info is None else host.membership_of(info)
+    engine, seen = look(host.socket_path(docker_host))
     return {
         "changed": False,
-        "engine": host.engine_facts(info),
+        "engine": engine,
         "membership": seen.as_dict(),
         "kernel": kernel.judge(host.kernel_evidence()),
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phase 2: the seed's stack runs where it must, with its secrets, and answers from the ingress down to the data."""
+"""Phase 2: MediaNest's stacks run where it must, with its secrets, and answers from the ingress down to the data."""
 
 from __future__ import annotations
 

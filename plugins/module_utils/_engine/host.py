@@ -43,7 +43,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class HostEngine:
-    """The engine of this host; the four requests that a host needs before there is a swarm.
+    """The engine of this host; the few requests that a host needs before there is a swarm, and to restart an engine.
 
     The paths carry no API version, so each engine answers in its own newest. The fields used here have not changed
     since API 1.39.
@@ -57,6 +57,10 @@ class HostEngine:
 
     def swarm_inspect(self) -> Json:
         return dict(self._request("GET", "/swarm"))
+
+    def nodes(self) -> list[Json]:
+        """The swarm's nodes; a manager's engine alone answers this."""
+        return list(self._request("GET", "/nodes"))
 
     def swarm_init(self, request: Json) -> str:
         """Make a swarm. Returns this node's ID."""
@@ -144,6 +148,28 @@ def membership_of(info: Json) -> membership.Membership:
     return seen
 
 
+def engine_started(root: Path = Path("/")) -> float | None:
+    """When the running engine was started, in seconds since the epoch; None when its process can't be found.
+
+    From ``/proc``: the process started so many clock ticks (field 22 of its ``stat``) after the boot (``btime``).
+    """
+    pid = (_lines(root / "run/docker.pid") or [""])[0].strip()
+    status = _lines(root / "proc" / pid / "stat") if pid.isdigit() else None
+    boot = [line.split()[1] for line in _lines(root / "proc/stat") or () if line.startswith("btime ")]
+    if not status or not boot:
+        return None
+    # The second field is the command in parentheses, which may hold spaces.
+    ticks = int(status[0].rpartition(")")[2].split()[19])
+    return int(boot[0]) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def configuration_is_stale(root: Path = Path("/")) -> bool:
+    """Whether the engine's configuration file was written after the engine was started."""
+    started = engine_started(root)
+    file = root / "etc/docker/daemon.json"
+    return started is not None and file.exists() and file.stat().st_mtime > started
+
+
 def engine_facts(info: Json | None) -> dict[str, Any]:
     """What roles and reports use of ``GET /info``; None = no engine is installed."""
     if info is None:
@@ -160,6 +186,7 @@ def engine_facts(info: Json | None) -> dict[str, Any]:
         "firewall_backend": (info.get("FirewallBackend") or {}).get("Driver") or "iptables",
         "cpus": info.get("NCPU"),
         "memory_bytes": info.get("MemTotal"),
+        "configuration_stale": configuration_is_stale(),
         "warnings": list(info.get("Warnings") or ()),
     }
 

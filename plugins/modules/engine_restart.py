@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: engine_restart
+short_description: Restart a Docker Engine and wait until it is back in its swarm
+version_added: 0.1.0
+description:
+  - Restarts C(docker.service) and returns when the host is again what it was to its swarm. A manager must also answer
+    for the swarm again.
+  - Refuses, and restarts nothing, where the swarm would lose its quorum, or where autolock would leave the manager
+    locked. The only manager of a swarm is restarted; there is no other way.
+  - Run it on one host after another, never on several at once.
+attributes:
+  check_mode:
+    description: Says that it would restart; it asks the quorum all the same.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+  idempotent:
+    description: It restarts the engine each time; the caller decides whether there is a reason.
+    support: none
+options:
+  timeout:
+    description: Seconds to be back.
+    type: int
+    default: 120
+extends_documentation_fragment:
+  - flotilla.swarm.engine.host
+seealso:
+  - module: flotilla.swarm.engine_config
+author:
+  - the flotilla.swarm authors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Restart the engines, one after another, and stop at the first that does not come back
+  flotilla.swarm.engine_restart:
+  delegate_to: "{{ item }}"
+  loop: "{{ groups['swarm_managers'] }}"
+  loop_control:
+    break_when: restarted is failed
+  register: restarted
+  run_once: true
+"""
+
+RETURN = r"""
+membership:
+  description: What the host was to its swarm, and is again; as RV(flotilla.swarm.swarm_host_info#module:membership).
+  returned: success
+  type: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import restart as restarting
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Ask, restart, wait."""
+    engine = host.HostEngine(host.socket_path(module.params["docker_host"]))
+    before = host.observe_membership(engine)
+    reason = restarting.refusal(engine, before)
+    if reason:
+        raise EngineError("the engine was not restarted: %s" % reason)
+    if not module.check_mode:
+        # systemd's own wait has no bound for docker.service, so it is told not to wait.
+        command = ["systemctl", "restart", "--no-block", "docker.service"]
+        restarting.restart(
+            lambda: module.run_command(command, check_rc=True),
+            lambda: host.observe_membership(engine),
+            host.engine_started,
+            before,
+            module.params["timeout"],
+        )
+    return {"changed": True, "membership": before.as_dict()}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**_module.ENGINE_OPTIONS, "timeout": {"type": "int", "default": 120}}, supports_check_mode=True
+    )
+    _module.finish(module, lambda: work(module))
+
+
+if __name__ == "__main__":
+    main()
