@@ -17,9 +17,12 @@ def cluster_plan(
     managers: Sequence[str],
     workers: Sequence[str],
     allow_even: bool = False,
+    allow_silent: bool = False,
 ) -> dict[str, Any]:
     """What must be done so that the declared hosts are one swarm, as a dictionary, and what their kernels lack."""
-    plan = plan_cluster(observed, list(managers), list(workers), allow_even=allow_even).as_dict()
+    plan = plan_cluster(
+        observed, list(managers), list(workers), allow_even=allow_even, allow_silent=allow_silent
+    ).as_dict()
     kernels = {host: (result or {}).get("kernel") or {} for host, result in observed.items()}
     return {**plan, "lacking": kernel.lacking_by_hosts(kernels)}
 

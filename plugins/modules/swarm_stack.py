@@ -31,8 +31,10 @@ options:
   state:
     description:
       - With V(present), the stack is as its files say.
-      - With V(absent), everything that carries the stack's label is removed, and its tasks are gone when the module
-        returns.
+      - With V(absent), the stack's services, networks and configs are removed that carry O(owner) in their label
+        C(flotilla.swarm.owner), and their tasks are gone when the module returns.
+      - Whatever else carries the stack's name, as C(docker stack deploy) or another tool leaves it, stays, and a warning
+        names it. Secrets and volumes always stay.
     type: str
     choices: [present, absent]
     default: present
@@ -71,7 +73,8 @@ options:
     default: {}
   prune:
     description:
-      - Remove services of the stack that its files no longer have.
+      - Remove services of the stack that its files no longer have. Only those that carry O(owner); a warning names
+        others.
       - Done last, after everything was checked and the rest was sent.
     type: bool
     default: false
@@ -166,7 +169,7 @@ plan:
       description: V(create), V(update) or V(remove).
       type: str
     kind:
-      description: V(service), V(network), V(config) or V(secret).
+      description: V(service), V(network) or V(config).
       type: str
     name:
       description: The object's name in the swarm.

@@ -19,6 +19,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._engine import appl
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
+    DeadlineExceeded,
     EngineError,
     InUse,
     NameConflict,
@@ -236,6 +237,20 @@ class TestWhenItCannotEnd:
         with pytest.raises(DeclarationError) as caught:
             bring_nodes(engine, nodes.Item("name", "nobody", {}))
         assert len(caught.value.problems) == 1
+
+    def test_a_manager_that_the_raft_keeps_is_named_with_the_mend(
+        self, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(apply, "DEMOTION", 0.01)
+        kept = engine.add_node("m2", "192.0.2.12", role="manager")
+        engine.lose_node(kept)
+        with pytest.raises(DeadlineExceeded) as late:
+            apply.apply(Plan((Step(REMOVE, "node", "m2", (), {"id": kept}),)), engine, [], {})
+        assert str(late.value) == (
+            "the raft did not let go of manager m2 within 0.01 s: check the managers' quorum, then "
+            "`docker node rm %s`" % kept
+        )
+        assert "remove_node" not in engine.calls
 
     def test_there_is_at_least_one_attempt(self, engine: MemoryEngine) -> None:
         with pytest.raises(ValueError, match="at least one attempt"):

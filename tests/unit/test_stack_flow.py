@@ -137,9 +137,8 @@ class Docker:
         for key, network in sent.get("networks", {}).items():
             name = "%s_%s" % (stack, key)
             if not (network or {}).get("external") and name not in [item["Name"] for item in self.swarm.networks()]:
-                self.swarm.create_network(
-                    {"Name": name, "Driver": "overlay", "Labels": {labels.STACK_NAMESPACE: stack}}
-                )
+                own = {**(network or {}).get("labels", {}), labels.STACK_NAMESPACE: stack}
+                self.swarm.create_network({"Name": name, "Driver": "overlay", "Labels": own})
         for key, entry in sent["services"].items():
             self._service("%s_%s" % (stack, key), stack, entry)
         return self.answer
@@ -344,6 +343,92 @@ def test_a_deadline_within_the_window_is_no_success(swarm: Swarm, docker: Docker
     assert "had run undisturbed for 5 s" in outcome.message("shop")
 
 
+class Interrupted(Swarm):
+    """A swarm that gives no answer while ``trouble`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble: errors.EngineError | None = None
+
+    def interrupt(self, trouble: errors.EngineError | None) -> Callable[[], None]:
+        def change() -> None:
+            self.trouble = trouble
+
+        return change
+
+    def services(self) -> list[Json]:
+        if self.trouble:
+            raise self.trouble
+        return super().services()
+
+    def task_log(self, task_id: str, lines: int) -> str:
+        if self.trouble:
+            raise self.trouble
+        return super().task_log(task_id, lines)
+
+
+TROUBLES = [
+    errors.NoQuorum("The swarm does not have a leader."),
+    errors.EngineUnreachable("the engine gave no answer within 60 s"),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_passing_trouble_of_the_engine_costs_no_verdict(trouble: errors.EngineError, clock: Clock) -> None:
+    swarm = Interrupted()
+    clock.at(1, swarm.interrupt(trouble))
+    clock.at(9, swarm.interrupt(None))
+    outcome = deploy(swarm, Docker(swarm), clock)
+    assert states(outcome) == {"shop_api": "converged", "shop_web": "converged"}
+    assert clock.now == pytest.approx(9)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_trouble_until_the_deadline_fails_with_the_last_verdicts_and_the_engines_words(
+    trouble: errors.EngineError, clock: Clock
+) -> None:
+    swarm = Interrupted()
+
+    def crash() -> None:
+        swarm.task("shop_web")
+        swarm.task("shop_api", "failed", desired="shutdown", err="no database")
+        swarm.task("shop_api", "ready", desired="ready")
+
+    clock.at(1, crash)
+    clock.at(8, swarm.interrupt(trouble))
+    outcome = deploy(swarm, Docker(swarm, healthy=False), clock, request(deadline=20))
+    assert states(outcome) == {"shop_api": "crashed", "shop_web": "converged"}
+    assert clock.now == pytest.approx(20)
+    message = outcome.message("shop")
+    assert "no database" in message
+    assert "at the deadline the swarm could not be read: %s" % trouble in message
+    assert "(the log can't be read: %s)" % trouble in message
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_services_that_were_never_seen_again_time_out(trouble: errors.EngineError, clock: Clock) -> None:
+    swarm = Interrupted()
+
+    class Last(Docker):
+        def _deploy(self, arguments: Sequence[str], document: str) -> Answer:
+            answer = super()._deploy(arguments, document)
+            swarm.trouble = trouble
+            return answer
+
+    outcome = deploy(swarm, Last(swarm), clock, request(deadline=10))
+    assert set(states(outcome).values()) == {"timeout"}
+    assert "it was never seen after the deployment" in outcome.message("shop")
+    assert str(trouble) in outcome.message("shop")
+
+
+def test_a_lasting_refusal_while_watching_is_passed_on_at_once(clock: Clock) -> None:
+    swarm = Interrupted()
+    clock.at(2, swarm.interrupt(errors.NotAManager("This node is not a swarm manager.")))
+    with pytest.raises(errors.NotAManager):
+        deploy(swarm, Docker(swarm), clock)
+    assert clock.now == pytest.approx(2)
+
+
 def test_it_waits_for_an_update_in_flight_and_plans_then(swarm: Swarm, docker: Docker, clock: Clock) -> None:
     deploy(swarm, docker, clock)
     service = swarm.named("shop_api")
@@ -469,6 +554,20 @@ def test_absent_waits_until_the_tasks_are_gone_and_then_removes_the_rest(
     assert (swarm.services(), swarm.configs()) == ([], [])
     assert "shop_back" not in [network["Name"] for network in swarm.networks()]
     assert not Deployment(wanted, swarm, docker, clock, clock.sleep).absent().plan
+
+
+def test_absent_leaves_alone_what_something_else_deployed_under_the_same_name(
+    swarm: Swarm, docker: Docker, clock: Clock
+) -> None:
+    deploy(swarm, docker, clock)
+    swarm.create_service({"Name": "shop_theirs", "Labels": {labels.STACK_NAMESPACE: "shop"}})
+    swarm.create_secret("shop_key", b"x", {labels.STACK_NAMESPACE: "shop", labels.OWNER: "flotilla"})
+    clock.at(clock.now + 3, swarm.task_list.clear)
+    outcome = Deployment(Request("shop"), swarm, docker, clock, clock.sleep).absent()
+    assert [service["Spec"]["Name"] for service in swarm.services()] == ["shop_theirs"]
+    assert [secret["Spec"]["Name"] for secret in swarm.secrets()] == ["shop_key"]
+    assert "service shop_theirs" in outcome.plan.warnings[0]
+    assert "secret shop_key" in outcome.plan.warnings[1]
 
 
 def test_absent_has_a_deadline(swarm: Swarm, docker: Docker, clock: Clock) -> None:

@@ -38,7 +38,8 @@ def applied(plan: Plan, tree: Json, observed: preflight.Observation) -> prefligh
         elif step.kind == "service":
             services[step.name] = live(declared[step.name])
         elif step.kind == "network" and step.action == CREATE:
-            networks.append({"Name": step.name, "Id": "id-" + step.name, "Scope": "swarm"})
+            own = {labels.STACK_NAMESPACE: STACK, labels.OWNER: OWNER}
+            networks.append({"Name": step.name, "Id": "id-" + step.name, "Scope": "swarm", "Labels": own})
         elif step.kind == "config":
             data = base64.b64encode(step.payload["data"]).decode()
             spec = {"Name": step.name, "Labels": step.payload["labels"], "Data": data}
@@ -55,6 +56,7 @@ def live(item: definition.Declared, **labels_: str) -> Json:
             "Name": item.name,
             "Labels": {
                 labels.STACK_NAMESPACE: STACK,
+                labels.OWNER: OWNER,
                 labels.DEFINITION: item.digest,
                 "com.docker.stack.image": item.image,
                 **labels_,
@@ -70,7 +72,7 @@ def tree_of(services: Mapping[str, Any], **sections: Any) -> Json:
 
 
 def planned(tree: Json, observed: preflight.Observation | None = None, **more: Any) -> Plan:
-    return planner.plan(STACK, tree, observed or preflight.Observation(), **more)
+    return planner.plan(STACK, tree, observed or preflight.Observation(), owner=OWNER, **more)
 
 
 ENTRIES = st.fixed_dictionaries(
@@ -148,6 +150,21 @@ def test_the_document_for_the_cli_says_the_same_and_interpolates_to_itself(servi
             key: value.replace("$", "$$") for key, value in item.entry.get("environment", {}).items()
         }
         assert "env_file" not in entry
+        for key in definition.networks_of(item.entry):
+            network = read["networks"][key]
+            assert network.get("external") or network["labels"] == {labels.OWNER: OWNER}
+
+
+def test_networks_that_the_cli_makes_carry_the_owner_beside_their_own_labels() -> None:
+    tree = tree_of(
+        {"api": {"image": "a:1", "networks": {"back": None, "ext": None}}, "web": {"image": "w:1"}},
+        networks={"back": {"labels": {"a": "b"}}, "ext": {"name": "ext", "external": True}},
+    )
+    assert json.loads(definition.render(tree, STACK, ["api", "web"], OWNER))["networks"] == {
+        "back": {"labels": {"a": "b", labels.OWNER: OWNER}},
+        "default": {"labels": {labels.OWNER: OWNER}},
+        "ext": {"name": "ext", "external": True},
+    }
 
 
 def test_only_what_changed_and_what_it_needs_is_sent() -> None:
@@ -238,6 +255,21 @@ def test_services_of_other_stacks_are_never_pruned() -> None:
     assert not planned(tree, preflight.Observation([live(item), stranger]), prune=True)
 
 
+@pytest.mark.parametrize("prune", [True, False])
+def test_what_something_else_deployed_under_the_stacks_name_is_never_pruned(prune: bool) -> None:
+    tree = tree_of({"api": {"image": "app:v1"}})
+    (item,) = definition.declared(tree, STACK)
+    theirs = live(definition.declared(tree_of({"old": {"image": "old:1"}}), STACK)[0], **{labels.OWNER: "somebody"})
+    by_cli = live(definition.declared(tree_of({"cli": {"image": "old:1"}}), STACK)[0])
+    del by_cli["Spec"]["Labels"][labels.OWNER]
+    plan = planned(tree, preflight.Observation([live(item), theirs, by_cli]), prune=prune)
+    assert not plan
+    assert plan.warnings == (
+        "service shop_cli, service shop_old: of the stack shop, but left alone: deployed by something else (no label "
+        "flotilla.swarm.owner=flotilla)",
+    )
+
+
 def test_a_config_keeps_the_name_that_its_file_gives_it_and_then_can_not_change() -> None:
     tree = tree_of(
         {"api": {"image": "a", "configs": [{"source": "c"}]}}, configs={"c": {"name": "fixed", "file": "/x"}}
@@ -265,21 +297,44 @@ def test_configs_that_can_not_be_made_are_problems(entry: Json, content: bytes, 
     assert word in problems[0]
 
 
-def test_everything_of_a_stack_goes_and_nothing_else() -> None:
-    own, other = {labels.STACK_NAMESPACE: STACK}, {labels.STACK_NAMESPACE: "other"}
+def test_everything_that_we_deployed_of_a_stack_goes_and_nothing_else() -> None:
+    own = {labels.STACK_NAMESPACE: STACK, labels.OWNER: OWNER}
+    other = {labels.STACK_NAMESPACE: "other", labels.OWNER: OWNER}
     things = [
         {"ID": "1", "Spec": {"Name": "mine", "Labels": own}},
         {"ID": "2", "Spec": {"Name": "theirs", "Labels": other}},
     ]
     networks: list[Json] = [{"Id": "3", "Name": "n", "Labels": own}, {"Id": "4", "Name": "ingress", "Labels": None}]
-    observed = preflight.Observation(services=things, networks=networks, configs=things, secrets=things)
-    plan = planner.plan_absent(STACK, observed)
+    observed = preflight.Observation(services=things, networks=networks, configs=things)
+    plan = planner.plan_absent(STACK, observed, OWNER)
+    assert plan.warnings == ()
     assert [(step.kind, step.name, step.payload["id"]) for step in plan] == [
         ("service", "mine", "1"),
         ("network", "n", "3"),
         ("config", "mine", "1"),
-        ("secret", "mine", "1"),
     ]
+
+
+@pytest.mark.parametrize("more", [{}, {labels.OWNER: "somebody"}])
+def test_what_something_else_deployed_under_the_stacks_name_stays_and_is_named(more: Mapping[str, str]) -> None:
+    theirs = {labels.STACK_NAMESPACE: STACK, **more}
+    things = [{"ID": "1", "Spec": {"Name": "x", "Labels": theirs}}]
+    networks: list[Json] = [{"Id": "3", "Name": "n", "Labels": theirs}]
+    observed = preflight.Observation(services=things, networks=networks, configs=things)
+    plan = planner.plan_absent(STACK, observed, OWNER)
+    assert not plan
+    assert plan.warnings == (
+        "service x, network n, config x: of the stack shop, but left alone: deployed by something else (no label "
+        "flotilla.swarm.owner=flotilla)",
+    )
+
+
+@pytest.mark.parametrize("more", [{}, {labels.OWNER: OWNER}])
+def test_the_removal_of_a_stack_never_removes_a_secret(more: Mapping[str, str]) -> None:
+    secrets = [{"ID": "1", "Spec": {"Name": "key", "Labels": {labels.STACK_NAMESPACE: STACK, **more}}}]
+    plan = planner.plan_absent(STACK, preflight.Observation(secrets=secrets), OWNER)
+    assert not plan
+    assert plan.warnings == ("secret key: left alone: a stack's removal never removes secrets",)
 
 
 def secret(name: str, logical: str = "", version: str = "", owner: str = OWNER) -> Json:

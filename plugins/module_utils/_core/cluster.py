@@ -22,18 +22,15 @@ from .membership import (
     MEND_LOCKED,
     NOTHING,
     PENDING,
+    SILENT,
     WORKER,
     Membership,
     role_warnings,
+    silence,
 )
 
-REGISTERED = (
-    "__swarm_cluster_init",
-    "__swarm_cluster_join_manager",
-    "__swarm_cluster_join_worker",
-    "__swarm_cluster_host",
-)
-"""Variables in which the role ``swarm_cluster`` keeps results of ``swarm_member`` and ``swarm_host_info``."""
+NODE_ID = "swarm_cluster_node_id"
+"""The fact in which the role ``swarm_cluster`` publishes a host's node ID."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,12 @@ class ClusterPlan:
     """What an inventory must do to be one swarm. With ``problems`` nothing may be done.
 
     Attributes:
-        action: ``init`` (no host is in a swarm), ``join`` (some are), ``none`` (all are).
+        action: ``init`` (no host is in a swarm), ``join`` (some are), ``none`` (all are, or it can't be told yet).
         cluster_id: of the swarm that was found.
         init_host: where to make the swarm.
-        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet. It is
-            found in spite of problems, because a dead host must not hide a living swarm from those who only use it.
+        via: a manager that answers, to run manager-only modules on; ``init_host`` when there is no swarm yet; None when
+            there is neither. It is found in spite of problems, because a dead host must not hide a living swarm from
+            those who only use it.
         join_managers, join_workers: hosts still to join, in inventory order.
         members: host → node ID of those that are in.
         problems, warnings: one sentence each.
@@ -81,11 +79,12 @@ def plan_cluster(
     workers: Sequence[str],
     *,
     allow_even: bool = False,
+    allow_silent: bool = False,
 ) -> ClusterPlan:
     """What must be done so that the declared hosts are one swarm.
 
     A new swarm is made only when every declared host was observed and none of them is in one: a host that could not be
-    asked may hold the swarm.
+    asked may hold the swarm, and so may one whose engine is silent.
 
     Args:
         observed: host → result of ``swarm_host_info``. Missing or None = not asked (it is outside this run);
@@ -93,16 +92,20 @@ def plan_cluster(
             ones count too.
         managers, workers: the declared hosts in inventory order.
         allow_even: accept an even number of managers, or more than seven.
+        allow_silent: whoever asks will mend silent engines and ask again, so they are not judged, nor is what they may
+            be the reason for; otherwise each is a problem.
     """
     hosts = list(dict.fromkeys([*managers, *workers]))
-    problems = _declaration_problems(managers, workers, allow_even)
-    known, in_vain = _split(observed)
+    problems = quorum.declaration_problems(managers, workers, allow_even=allow_even)
+    known, silent, in_vain = _split(observed, allow_silent)
     problems += in_vain
     unasked = [host for host in hosts if host not in known and not observed.get(host)]
     problems += _state_problems(known)
     cluster_id, more = _one_cluster(known)
     problems += more
 
+    if cluster_id is None and silent:
+        return ClusterPlan(NOTHING, problems=tuple(problems), warnings=tuple(_silent_warnings(silent)))
     if cluster_id is None:
         problems += ["%s was not observed and may hold the swarm: run on all hosts" % host for host in unasked]
         problems += [
@@ -118,7 +121,7 @@ def plan_cluster(
         )
 
     via = next((host for host in [*managers, *known] if host in known and known[host].answers), None)
-    if via is None:
+    if via is None and not silent:
         problems.append(_no_manager(cluster_id, known, unasked))
     if problems:
         return ClusterPlan(NOTHING, cluster_id=cluster_id, via=via, problems=tuple(problems))
@@ -130,28 +133,16 @@ def plan_cluster(
         join_managers=tuple(host for host in managers if host in waiting),
         join_workers=tuple(host for host in workers if host in waiting),
         members={h: str(m.node_id) for h, m in known.items() if m.local_state == ACTIVE and m.cluster_id == cluster_id},
-        warnings=tuple(_cluster_warnings(known, managers, workers, unasked)),
+        warnings=tuple(_cluster_warnings(known, silent, managers, workers, unasked)),
     )
 
 
-def _declaration_problems(managers: Sequence[str], workers: Sequence[str], allow_even: bool) -> list[str]:
-    problems = []
-    count = len(set(managers))
-    if not count:
-        problems.append("no manager is declared")
-    elif count % 2 == 0 and not allow_even:
-        what = "%d managers are declared, and they tolerate no more losses than %d: declare an odd number"
-        problems.append(what % (count, count - 1))
-    if count > quorum.MOST_USEFUL and not allow_even:
-        problems.append("%d managers are declared, and more than %d only slow writes" % (count, quorum.MOST_USEFUL))
-    both = [host for host in dict.fromkeys(managers) if host in set(workers)]
-    problems += ["%s is declared as a manager and as a worker" % host for host in both]
-    return problems
-
-
-def _split(observed: Mapping[str, Mapping[str, Any] | None]) -> tuple[dict[str, Membership], list[str]]:
-    """The memberships that were read, and a problem for each host that was asked in vain."""
+def _split(
+    observed: Mapping[str, Mapping[str, Any] | None], allow_silent: bool
+) -> tuple[dict[str, Membership], dict[str, Membership], list[str]]:
+    """The memberships that were read, those of allowed silent hosts, and a problem for each host asked in vain."""
     known: dict[str, Membership] = {}
+    silent: dict[str, Membership] = {}
     problems = []
     for host, result in observed.items():
         if not result:
@@ -161,8 +152,14 @@ def _split(observed: Mapping[str, Mapping[str, Any] | None]) -> tuple[dict[str, 
         elif result.get("failed") or "membership" not in result:
             problems.append("%s could not be observed: %s" % (host, result.get("msg") or "it gave no membership"))
         else:
-            known[host] = Membership.from_dict(result["membership"])
-    return known, problems
+            membership = Membership.from_dict(result["membership"])
+            if membership.local_state != SILENT:
+                known[host] = membership
+            elif allow_silent:
+                silent[host] = membership
+            else:
+                problems.append(silence(host, membership))
+    return known, silent, problems
 
 
 def _state_problems(known: Mapping[str, Membership]) -> list[str]:
@@ -202,17 +199,27 @@ def _no_manager(cluster_id: str, known: Mapping[str, Membership], unasked: Seque
     return "the swarm %s exists, but no manager of it answers on the observed hosts%s" % (cluster_id, hidden)
 
 
+def _silent_warnings(silent: Mapping[str, Membership]) -> list[str]:
+    what = "%s has an engine that does not answer (%s), so what it is to a swarm is not known yet"
+    return [what % (host, membership.error) for host, membership in silent.items()]
+
+
 def _cluster_warnings(
-    known: Mapping[str, Membership], managers: Sequence[str], workers: Sequence[str], unasked: Sequence[str]
+    known: Mapping[str, Membership],
+    silent: Mapping[str, Membership],
+    managers: Sequence[str],
+    workers: Sequence[str],
+    unasked: Sequence[str],
 ) -> list[str]:
-    warnings: list[str] = []
+    warnings = _silent_warnings(silent)
     for role, hosts in ((MANAGER, managers), (WORKER, workers)):
         for host in hosts:
             if host in known and known[host].local_state == ACTIVE:
                 warnings += role_warnings(known[host], role, host)
     if unasked:
         warnings.append("not in this run and left alone: %s" % ", ".join(unasked))
-        return warnings
+    if unasked or silent:
+        return warnings  # a manager that is unknown here may be one of these
     ours = {membership.node_id for membership in known.values()}
     strangers = {peer for m in known.values() if m.answers for peer in m.remote_managers if peer[0] not in ours}
     warnings += [
@@ -249,11 +256,12 @@ def declared_nodes(
     """The ``nodes`` of ``swarm_nodes``: what each host declares about its node.
 
     Args:
-        hostvars: per host ``swarm_nodes_labels`` (a mapping of strings) and ``swarm_nodes_availability`` (empty = not
-            managed), and what the role ``swarm_cluster`` registered.
+        hostvars: per host ``swarm_nodes_labels`` (a mapping of strings), ``swarm_nodes_availability`` (empty = not
+            managed), and ``swarm_cluster_node_id``, which the role ``swarm_cluster`` publishes on each host of its run.
         hosts: the inventory names of the nodes.
-        ids: host → node ID. For a host that is not in it the ID is what ``swarm_cluster`` read on it in this run; when
-            there is none, the node is the one that is named in the swarm as the host is in the inventory.
+        ids: host → node ID. For a host that is not in it the ID is the published one. A host without either is left out
+            when any of the hosts has a published one, because then it is not part of this run; when none has, its node
+            is the one that is named in the swarm as the host is in the inventory.
         managers: the hosts that are declared managers; None = the role is not compared.
 
     Raises:
@@ -261,12 +269,15 @@ def declared_nodes(
     """
     problems: list[str] = []
     nodes: list[dict[str, Any]] = []
+    published = {host: str(found) for host in hosts if (found := (hostvars.get(host) or {}).get(NODE_ID))}
+    known = {**published, **(ids or {})}
     for host in hosts:
         variables: Mapping[str, Any] = hostvars.get(host) or {}
         declared = variables.get("swarm_nodes_labels") or {}
         problems += labels.problems(declared, "swarm_nodes_labels of %s" % host)
-        node_id = (ids or {}).get(host) or _registered_id(variables)
-        node: dict[str, Any] = {"id": node_id} if node_id else {"name": host}
+        if published and not known.get(host):
+            continue
+        node: dict[str, Any] = {"id": known[host]} if known.get(host) else {"name": host}
         node["labels"] = declared
         if variables.get("swarm_nodes_availability"):
             node["availability"] = variables["swarm_nodes_availability"]
@@ -276,12 +287,3 @@ def declared_nodes(
     if problems:
         raise DeclarationError(*problems)
     return nodes
-
-
-def _registered_id(variables: Mapping[str, Any]) -> str | None:
-    """The node ID in the results that the role ``swarm_cluster`` registered on a host, the latest first."""
-    for name in REGISTERED:
-        node_id = ((variables.get(name) or {}).get("membership") or {}).get("node_id")
-        if node_id:
-            return str(node_id)
-    return None

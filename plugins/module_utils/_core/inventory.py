@@ -60,7 +60,10 @@ class Declaration:
 
 def problems(declared: Declaration) -> list[str]:
     """All problems, in the order in which the swarm is built: hosts, objects, stacks."""
-    found = [*_topology(declared), *_hosts(declared), *_objects(declared)]
+    found = quorum.declaration_problems(
+        declared.managers, declared.workers, allow_even=declared.allow_even_managers
+    )
+    found += [*_hosts(declared), *_objects(declared)]
     found.extend(
         "stacks: %s is declared more than once: keep one" % name
         for name in naming.duplicates(str(stack.name) for stack in declared.stacks)
@@ -70,28 +73,6 @@ def problems(declared: Declaration) -> list[str]:
         where = naming.place("stacks", position, stack.name)
         found.extend("%s: %s" % (where, problem) for problem in _stack(stack, declared, expected))
     return found
-
-
-def _topology(declared: Declaration) -> Iterator[str]:
-    count = len(set(declared.managers))
-    if not count:
-        yield "managers: no host is a manager: put one, three or five hosts into the group swarm_managers"
-    elif count % 2 == 0 and not declared.allow_even_managers:
-        yield (
-            "managers: %d managers survive the loss of %d, as %d do: use an odd number, or set allow_even_managers "
-            "(swarm_cluster_allow_even_managers)" % (count, quorum.tolerates(count), count - 1)
-        )
-    if count > quorum.MOST_USEFUL and not declared.allow_even_managers:
-        yield (
-            "managers: %d managers slow every write down: use at most %d and make the others workers, or set "
-            "allow_even_managers (swarm_cluster_allow_even_managers)" % (count, quorum.MOST_USEFUL)
-        )
-    for host in dict.fromkeys(declared.managers):
-        if host in declared.workers:
-            yield (
-                "managers: %s is in workers too: take it out of one of the groups swarm_managers and swarm_workers"
-                % host
-            )
 
 
 def _hosts(declared: Declaration) -> Iterator[str]:

@@ -22,6 +22,7 @@ PENDING = "pending"
 ACTIVE = "active"
 ERROR = "error"
 LOCKED = "locked"
+SILENT = "silent"
 _OUTSIDE = (ABSENT, INACTIVE)
 
 NOTHING = "none"
@@ -34,6 +35,7 @@ MEND_ERROR = (
     "`docker swarm leave --force` on it clears the failed attempt"
 )
 MEND_LOCKED = "unlock it with `docker swarm unlock`"
+MEND_SILENT = "start it there (`systemctl start docker`), and when it does not start, read its journal"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Membership:
     """What one host knows about its swarm.
 
     Attributes:
-        local_state: the engine's LocalNodeState, or ``absent`` where no engine is installed.
+        local_state: the engine's LocalNodeState, or ``absent`` where no engine is installed, or ``silent`` where one is
+            installed and does not answer: then nothing else is known, and the host may be in any swarm.
         cluster_id: the swarm's ID; None outside a swarm and while a join has not got that far.
         node_id: this node's ID.
         node_name: the engine's name for this node: its hostname, not its inventory name.
@@ -49,7 +52,8 @@ class Membership:
         is_manager: this engine answers manager requests now (ControlAvailable).
         address: the address that this node advertises.
         remote_managers: (node ID, ``address:port``) of each manager this node knows.
-        error: the engine's own words about what is wrong ("" = nothing). A manager without quorum says so here.
+        error: the engine's own words about what is wrong ("" = nothing). A manager without quorum says so here. Of a
+            silent engine it says how it was asked in vain.
     """
 
     local_state: str
@@ -171,6 +175,8 @@ def plan_member(current: Membership, wanted: MemberRequest, *, rehearsal: bool =
         problems.append("%s is a locked manager: %s" % (name, MEND_LOCKED))
     elif current.local_state == ERROR:
         problems.append("the swarm part of %s has failed (%s): %s" % (name, current.error, MEND_ERROR))
+    elif current.local_state == SILENT:
+        problems.append(silence(name, current))
     elif current.local_state == ACTIVE:
         problems += _belonging_problems(current, wanted, name)
     elif current.local_state in _OUTSIDE and not wanted.init and not rehearsal:
@@ -210,6 +216,11 @@ def _belonging_problems(current: Membership, wanted: MemberRequest, name: str) -
             "with `docker swarm leave` first" % (name, current.cluster_id, wanted.cluster_id)
         ]
     return []
+
+
+def silence(name: str, current: Membership) -> str:
+    """What to say about a silent host of which something has to be known."""
+    return "%s has an engine that does not answer (%s): %s" % (name, current.error or "no reason given", MEND_SILENT)
 
 
 def role_warnings(current: Membership, role: str, name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many managers a swarm needs, and which of them may be stopped.
+"""How many managers a swarm needs, which hosts can be declared to be them, and which of them may be stopped.
 
 The raft of the managers accepts a write when a majority of all its members agrees, whether they are up or not
 (https://docs.docker.com/engine/swarm/raft/). The engine guards demotion by this, but not drain, reboot or a forced
@@ -10,7 +10,7 @@ leave.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 MOST_USEFUL = 7
@@ -25,6 +25,36 @@ def needed(managers: int) -> int:
 def tolerates(managers: int) -> int:
     """How many of so many managers may be lost while the rest still can write."""
     return managers - needed(managers)
+
+
+def declaration_problems(managers: Sequence[str], workers: Sequence[str], *, allow_even: bool) -> list[str]:
+    """What is wrong with the hosts that are declared to be managers: one sentence a problem, with its mend.
+
+    Args:
+        managers, workers: names of hosts; by default those of the groups swarm_managers and swarm_workers.
+        allow_even: accept an even number of managers, or more than ``MOST_USEFUL``.
+    """
+    problems = []
+    count = len(set(managers))
+    if not count:
+        problems.append("swarm_managers: no host is a manager: put one, three or five hosts into this group")
+    elif count % 2 == 0 and not allow_even:
+        problems.append(
+            "swarm_managers: %d managers survive the loss of %d, as %d do: use an odd number, or set "
+            "swarm_cluster_allow_even_managers" % (count, tolerates(count), count - 1)
+        )
+    if count > MOST_USEFUL and not allow_even:
+        problems.append(
+            "swarm_managers: %d managers slow every write down: use at most %d and make the others workers, or set "
+            "swarm_cluster_allow_even_managers" % (count, MOST_USEFUL)
+        )
+    both = set(managers) & set(workers)
+    problems += [
+        "swarm_managers: %s is in swarm_workers too: take it out of one of the two groups" % host
+        for host in dict.fromkeys(managers)
+        if host in both
+    ]
+    return problems
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from .._core.errors import DeclarationError
 from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
+from . import errors
 from .client import Engine
 from .errors import EngineError, InUse, NameConflict, NotFound, StaleVersion
-from .wait import wait_until
+from .wait import DeadlineExceeded, wait_until
 
 ATTEMPTS = 5
 OVERTAKEN = (StaleVersion, NameConflict, InUse, NotFound)
@@ -113,13 +114,19 @@ DEMOTION = 30.0
 """Seconds for the raft to let go of a manager that was demoted; it takes about one where there is a quorum."""
 
 
-def _remove_node(engine: Engine, node_id: str) -> None:
+def _remove_node(engine: Engine, name: str, node_id: str) -> None:
     """Remove a node, once it is no manager any more: a demotion is answered before the raft has carried it out."""
 
     def demoted(nodes: list[dict[str, Any]]) -> bool:
         return not any(node["ID"] == node_id and node.get("ManagerStatus") for node in nodes)
 
-    wait_until(engine.nodes, demoted, DEMOTION)
+    try:
+        wait_until(engine.nodes, demoted, DEMOTION)
+    except DeadlineExceeded as late:
+        raise errors.DeadlineExceeded(
+            "the raft did not let go of manager %s within %g s: check the managers' quorum, then `docker node rm %s`"
+            % (name, DEMOTION, node_id)
+        ) from late
     engine.remove_node(node_id)
 
 
@@ -129,7 +136,7 @@ Handler = Callable[[Engine, str, Mapping[str, Any]], "str | None"]
 # What each handler needs in the payload is what it takes from it.
 _HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("node", UPDATE): lambda engine, _name, p: engine.update_node(p["id"], p["version"], p["spec"]),
-    ("node", REMOVE): lambda engine, _name, p: _remove_node(engine, p["id"]),
+    ("node", REMOVE): lambda engine, name, p: _remove_node(engine, name, p["id"]),
     ("secret", CREATE): lambda engine, name, p: engine.create_secret(name, p["data"], p["labels"]),
     ("secret", UPDATE): lambda engine, _name, p: engine.update_secret(p["id"], p["version"], p["spec"]),
     ("secret", REMOVE): lambda engine, _name, p: engine.remove_secret(p["id"]),

@@ -53,8 +53,6 @@ class StackEngine(Protocol):
 
     def remove_config(self, config_id: str) -> None: ...
 
-    def remove_secret(self, secret_id: str) -> None: ...
-
     def remove_network(self, network_id: str) -> None: ...
 
     def remove_service(self, service_id: str) -> None: ...
@@ -117,7 +115,7 @@ class Deployment:
         for attempt in range(1, ATTEMPTS + 1):
             if not self._request.check_mode:
                 self._settle(tree)
-            resolved, plan = self._plan(tree, contents)
+            resolved, plan, nodes = self._plan(tree, contents)
             if self._request.check_mode:
                 return Outcome(plan)
             try:
@@ -127,7 +125,7 @@ class Deployment:
                 if attempt == ATTEMPTS:
                     raise type(error)("%s (planned %d times, overtaken each time)" % (error, attempt)) from error
         declared = definition.declared(resolved, self._request.stack)
-        return Outcome(Plan(tuple(done), (*plan.warnings, *warnings)), self._watch(declared, done))
+        return Outcome(Plan(tuple(done), (*plan.warnings, *warnings)), self._watch(declared, done, nodes))
 
     def _settle(self, tree: Mapping[str, Any]) -> None:
         """Wait until no update of the stack is in flight: planning on top of one would undo or repeat it."""
@@ -151,7 +149,8 @@ class Deployment:
                 % (stack, ", ".join(late.last))
             ) from late
 
-    def _plan(self, tree: Mapping[str, Any], contents: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Plan]:
+    def _plan(self, tree: Mapping[str, Any], contents: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Plan, int]:
+        """The resolved tree, what is to be done, and how many nodes the swarm has."""
         request = self._request
         observed = preflight.Observation(
             services=self._engine.services(),
@@ -167,7 +166,8 @@ class Deployment:
         problems += preflight.placement_problems(resolved, observed.nodes)
         if problems:
             raise DeclarationError(*problems)
-        return resolved, planner.plan(request.stack, resolved, observed, objects, prune=request.prune)
+        plan = planner.plan(request.stack, resolved, observed, objects, owner=request.owner, prune=request.prune)
+        return resolved, plan, len(observed.nodes)
 
     def _apply(self, tree: Mapping[str, Any], plan: Plan, done: list[Step], warnings: list[str]) -> None:
         """Configs over the API, then changed services and their networks with the CLI, then removals over the API."""
@@ -191,16 +191,15 @@ class Deployment:
                 self._engine.remove_service(step.payload["id"])
                 done.append(step)
 
-    def _watch(self, declared: Sequence[definition.Declared], done: Sequence[Step]) -> tuple[Verdict, ...]:
+    def _watch(self, declared: Sequence[definition.Declared], done: Sequence[Step], nodes: int) -> tuple[Verdict, ...]:
         actions = {step.name: step.action for step in done if step.kind == "service"}
-        nodes = self._engine.nodes()
         watched = []
         allowed = pace.FLOOR
         for item in declared:
             action = actions.get(item.name, "")
             window = pace.stable_for(item.entry, self._request.stable_cap) if action else 0.0
             watched.append(Watched(item.name, action, window))
-            tasks = len(nodes) if item.replicas is None else item.replicas
+            tasks = nodes if item.replicas is None else item.replicas
             needed = pace.update_seconds(item.entry, tasks) if action == UPDATE else pace.create_seconds(item.entry)
             allowed = max(allowed, needed + window)
         watch = Watch(self._engine, watched, self._clock)
@@ -214,13 +213,17 @@ class Deployment:
     def _with_log(self, item: Verdict) -> Verdict:
         if item.good or item.failure is None or item.failure.exit_code is None:
             return item
-        log = self._engine.task_log(item.failure.task, LOG_LINES)
+        try:
+            log = self._engine.task_log(item.failure.task, LOG_LINES)
+        except errors.EngineError as error:
+            # The verdict stands without its log.
+            log = "(the log can't be read: %s)" % error
         return replace(item, failure=replace(item.failure, log=log))
 
     # -- absent -----------------------------------------------------------------------------------------------------
 
     def absent(self) -> Outcome:
-        """Remove everything that belongs to the stack, and return when it is gone.
+        """Remove what the owner deployed as this stack, and return when it is gone.
 
         Raises:
             EngineError: the engine refused, or something was still there at the deadline.
@@ -231,7 +234,7 @@ class Deployment:
             secrets=self._engine.secrets(),
             configs=self._engine.configs(),
         )
-        plan = planner.plan_absent(self._request.stack, observed)
+        plan = planner.plan_absent(self._request.stack, observed, self._request.owner)
         if self._request.check_mode or not plan:
             return Outcome(plan)
         services = [step for step in plan if step.kind == "service"]
@@ -243,24 +246,20 @@ class Deployment:
             return sorted(str(task["ID"])[:12] for task in self._engine.tasks() if task.get("ServiceID") in gone)
 
         self._until(tasks_left, "tasks")
-        removers = {
-            "network": self._engine.remove_network,
-            "config": self._engine.remove_config,
-            "secret": self._engine.remove_secret,
-        }
-        left = {step.name: step for step in plan if step.kind in removers}
+        removers = {"network": self._engine.remove_network, "config": self._engine.remove_config}
+        left = {(step.kind, step.name): step for step in plan if step.kind in removers}
 
         def objects_left() -> list[str]:
             # A network stays in use for a moment after its last task is gone (moby#29293).
-            for name, step in list(left.items()):
+            for key, step in list(left.items()):
                 try:
                     _gone(removers[step.kind], step.payload["id"])
-                    del left[name]
+                    del left[key]
                 except errors.InUse:
                     pass
-            return sorted(left)
+            return sorted("%s %s" % key for key in left)
 
-        self._until(objects_left, "networks, configs or secrets")
+        self._until(objects_left, "networks and configs")
         return Outcome(plan)
 
     def _until(self, left: Callable[[], list[str]], what: str) -> None:

@@ -13,6 +13,10 @@ from .._core import verdict
 from .._core.plan import UPDATE
 from .._core.verdict import Verdict
 from .client import Json
+from .errors import EngineUnreachable, NoQuorum
+
+PASSING = (NoQuorum, EngineUnreachable)
+"""What a leader election or a restarting engine answers. The services go on meanwhile, so it is no verdict on them."""
 
 
 class WatchedEngine(Protocol):
@@ -57,8 +61,20 @@ class Watch:
         self._since: dict[str, tuple[tuple[str, ...], float]] = {}
         self._ran: set[str] = set()
         self._trouble: dict[str, Verdict] = {}
+        unseen = "it was never seen after the deployment"
+        self._last = [Seen(Verdict(item.name, verdict.PENDING, unseen, 0, 0), False) for item in watched]
+        self._unanswered = ""
 
     def observe(self) -> list[Seen]:
+        """One look at every service; where the engine gives no answer for now, what was seen last."""
+        try:
+            self._last = self._observe()
+            self._unanswered = ""
+        except PASSING as error:
+            self._unanswered = str(error)
+        return self._last
+
+    def _observe(self) -> list[Seen]:
         services = {str(service["Spec"]["Name"]): service for service in self._engine.services()}
         tasks, nodes = self._engine.tasks(), self._engine.nodes()
         seen = []
@@ -105,7 +121,14 @@ class Watch:
         return lost and all(item.proved for item in undecided)
 
     def at_deadline(self, item: Seen) -> Verdict:
-        """The verdict on a service when the time is up."""
+        """The verdict on a service when the time is up, with the engine's words when it gave no answer by then."""
+        found = self._late(item)
+        if found.good or not self._unanswered:
+            return found
+        reason = "%s (last seen; at the deadline the swarm could not be read: %s)" % (found.reason, self._unanswered)
+        return replace(found, reason=reason)
+
+    def _late(self, item: Seen) -> Verdict:
         found = item.verdict
         if item.proved:
             return found

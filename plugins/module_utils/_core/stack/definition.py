@@ -148,6 +148,9 @@ def digest(tree: Tree, key: str) -> str:
 def render(tree: Tree, stack: str, keys: Iterable[str], owner: str) -> str:
     """The document for ``docker stack deploy -c -`` that holds just these services and what they use.
 
+    Services and the networks that the CLI makes on the way get the owner's label; configs made from files have it
+    already (``config_objects``), and the CLI makes no others.
+
     Every ``$`` is doubled, for the CLI replaces variables in it once more.
     """
     wanted = sorted(keys)
@@ -158,7 +161,15 @@ def render(tree: Tree, stack: str, keys: Iterable[str], owner: str) -> str:
             deploy = mapping(item.entry.get("deploy"))
             ours = {**mapping(deploy.get("labels")), labels.DEFINITION: item.digest, labels.OWNER: owner}
             services[item.key] = {**item.entry, "deploy": {**deploy, "labels": ours}}
-    text = json.dumps(escape({**part, "services": services}), sort_keys=True, ensure_ascii=False, indent=1)
+    networks = {**part.get("networks", {})}
+    # The CLI makes the network "default" also where no file declares it.
+    for key in {key for entry in services.values() for key in networks_of(entry)}:
+        network = mapping(networks.get(key))
+        if not network.get("external"):
+            networks[key] = {**network, "labels": {**mapping(network.get("labels")), labels.OWNER: owner}}
+    text = json.dumps(
+        escape({**part, "services": services, "networks": networks}), sort_keys=True, ensure_ascii=False, indent=1
+    )
     return _UNPRINTABLE.sub(lambda match: "\\u%04x" % ord(match.group()), text)
 
 

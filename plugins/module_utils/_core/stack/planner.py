@@ -34,6 +34,7 @@ def plan(
     observed: Observation,
     configs: Sequence[definition.ConfigObject] = (),
     *,
+    owner: str,
     prune: bool = False,
 ) -> Plan:
     """What leads from the live stack to the declared one: configs and networks, then services, then removals; each by
@@ -44,7 +45,8 @@ def plan(
         tree: the resolved definition.
         observed: what the swarm holds.
         configs: made from the stack's own files.
-        prune: remove services of the stack that the definition no longer has.
+        owner: whose services may be pruned.
+        prune: remove the owner's services of the stack that the definition no longer has.
 
     Raises:
         DeclarationError: a service's mode changed, or a config's content under a name that the file fixes.
@@ -69,35 +71,65 @@ def plan(
     if problems:
         raise DeclarationError(*problems)
     steps += _network_steps(stack, tree, entries, observed)
-    gone = sorted(set(live) - {item.name for item in wanted})
-    warnings = []
-    if gone and not prune:
-        warnings.append("%s: in the swarm, but not in the stack's files; prune: true removes it" % ", ".join(gone))
-    removals = [_removal(live[name]) for name in gone] if prune else []
+    gone = [live[name] for name in sorted(set(live) - {item.name for item in wanted})]
+    ours = [service for service in gone if labels.owned_by(_labels(service), owner)]
+    warnings = _left_alone(stack, owner, ["service %s" % _name(item) for item in gone if item not in ours])
+    if ours and not prune:
+        names = ", ".join(_name(service) for service in ours)
+        warnings.append("%s: in the swarm, but not in the stack's files; prune: true removes it" % names)
+    removals = [_removal(service) for service in ours] if prune else []
     return Plan((*steps, *services, *removals), tuple(warnings))
 
 
-def plan_absent(stack: str, observed: Observation) -> Plan:
-    """Remove what belongs to a stack: its services, then its networks, then its configs and secrets, each by name."""
-    steps = [_removal(service) for service in _sorted(observed.services, stack)]
-    for network in sorted(observed.networks, key=lambda network: str(network.get("Name"))):
-        if mapping(network.get("Labels")).get(labels.STACK_NAMESPACE) == stack:
-            payload = {"id": network["Id"]}
-            steps.append(Step(REMOVE, "network", str(network["Name"]), (Difference("stack", stack, None),), payload))
-    for kind, objects in (("config", observed.configs), ("secret", observed.secrets)):
+def plan_absent(stack: str, observed: Observation, owner: str) -> Plan:
+    """Remove what ``owner`` deployed as this stack: its services, then its networks, then its configs, each by name.
+
+    The namespace label alone says only which stack a thing is part of, not who made it: another tool's stack may have
+    the same name. Secrets are never removed, for no stack file of ours makes them. A warning names what stays.
+    """
+    steps: list[Step] = []
+    foreign: list[str] = []
+    kinds = (("service", observed.services), ("network", observed.networks), ("config", observed.configs))
+    for kind, objects in kinds:
         for thing in _sorted(objects, stack):
-            name = str(thing["Spec"]["Name"])
-            steps.append(Step(REMOVE, kind, name, (Difference("stack", stack, None),), {"id": thing["ID"]}))
-    return Plan(tuple(steps))
+            if not labels.owned_by(_labels(thing), owner):
+                foreign.append("%s %s" % (kind, _name(thing)))
+            elif kind == "service":
+                steps.append(_removal(thing))
+            else:
+                payload = {"id": thing["Id"] if kind == "network" else thing["ID"]}
+                steps.append(Step(REMOVE, kind, _name(thing), (Difference("stack", stack, None),), payload))
+    warnings = _left_alone(stack, owner, foreign)
+    secrets = ["secret %s" % _name(secret) for secret in _sorted(observed.secrets, stack)]
+    if secrets:
+        warnings.append("%s: left alone: a stack's removal never removes secrets" % ", ".join(secrets))
+    return Plan(tuple(steps), tuple(warnings))
 
 
 def belongs(thing: Json, stack: str) -> bool:
-    """Whether a service, config or secret carries the stack's namespace label."""
-    return mapping(mapping(thing.get("Spec")).get("Labels")).get(labels.STACK_NAMESPACE) == stack
+    """Whether a service, network, config or secret carries the stack's namespace label."""
+    return _labels(thing).get(labels.STACK_NAMESPACE) == stack
+
+
+def _left_alone(stack: str, owner: str, names: Sequence[str]) -> list[str]:
+    """The warning about what is part of the stack by its namespace, but not ours; none when there is no such thing."""
+    if not names:
+        return []
+    said = (", ".join(names), stack, labels.OWNER, owner)
+    return ["%s: of the stack %s, but left alone: deployed by something else (no label %s=%s)" % said]
+
+
+def _labels(thing: Json) -> Tree:
+    """An object's labels; a network has them at its top, everything else in its Spec."""
+    return mapping(mapping(thing.get("Spec", thing)).get("Labels"))
+
+
+def _name(thing: Json) -> str:
+    return str(thing.get("Spec", thing)["Name"])
 
 
 def _sorted(things: Sequence[Json], stack: str) -> list[Json]:
-    return sorted((thing for thing in things if belongs(thing, stack)), key=lambda thing: str(thing["Spec"]["Name"]))
+    return sorted((thing for thing in things if belongs(thing, stack)), key=_name)
 
 
 def _removal(service: Json) -> Step:
