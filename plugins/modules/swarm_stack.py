@@ -33,8 +33,8 @@ options:
       - With V(present), the stack is as its files say.
       - With V(absent), the stack's services, networks and configs are removed that carry O(owner) in their label
         C(flotilla.swarm.owner), and their tasks are gone when the module returns.
-      - Whatever else carries the stack's name, as C(docker stack deploy) or another tool leaves it, stays, and a warning
-        names it. Secrets and volumes always stay.
+      - What something else deployed under the stack's name (C(docker stack deploy) by hand, another O(owner)) stays,
+        and a warning names it. Secrets and volumes always stay.
     type: str
     choices: [present, absent]
     default: present

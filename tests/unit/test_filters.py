@@ -13,7 +13,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.flotilla.swarm.plugins.filter.cluster_plan import FilterModule, cluster_plan
 from ansible_collections.flotilla.swarm.plugins.filter.declared_nodes import declared_nodes
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import cluster
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import cluster, quorum
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.membership import Membership
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,21 +151,70 @@ def test_a_copied_disk_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("managers", "said"),
-    [
-        ([], ["no manager is declared"]),
-        (["m1", "m2"], ["2 managers are declared, and they tolerate no more losses than 1: declare an odd number"]),
-        (["m1", "m2", "w1"], ["w1 is declared as a manager and as a worker"]),
-        (["m%d" % number for number in range(9)], ["9 managers are declared, and more than 7 only slow writes"]),
-    ],
+    "managers",
+    [[], ["m1", "m2"], ["m1", "m2", "w1"], ["m%d" % number for number in range(9)]],
+    ids=["none", "even", "both", "many"],
 )
-def test_a_bad_declaration_is_refused(managers: list[str], said: list[str]) -> None:
+def test_a_bad_declaration_is_refused(managers: list[str]) -> None:
     observed = {host: outside() for host in [*managers, *WORKERS]}
     found = plan(observed, managers)
-    assert found["problems"] == said
+    assert found["problems"] == quorum.declaration_problems(managers, WORKERS, allow_even=False)
+    assert len(found["problems"]) == 1
     assert found["action"] == "none"
     if len(managers) in (2, 9):
         assert plan(observed, managers, allow_even=True)["action"] == "init"
+
+
+SILENT = outside("silent", error="connection refused")
+
+
+@pytest.mark.parametrize("others", [NOBODY, EVERYBODY])
+def test_a_silent_engine_is_a_problem(others: dict[str, Any]) -> None:
+    found = plan({**others, "w2": SILENT})
+    assert found["action"] == "none"
+    (problem,) = found["problems"]
+    assert problem.startswith("w2 has an engine that does not answer (connection refused): start it there")
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        {**NOBODY, "m1": SILENT},
+        {**NOBODY, "w2": SILENT},
+        {"m1": SILENT},
+        {**NOBODY, "m1": SILENT, "w1": outside("pending")},
+        dict.fromkeys(HOSTS, SILENT),
+    ],
+)
+def test_beside_an_allowed_silent_engine_no_swarm_is_made(observed: dict[str, Any]) -> None:
+    found = plan(observed, allow_silent=True)
+    assert (found["action"], found["via"], found["init_host"], found["problems"]) == ("none", None, None, [])
+    assert "m1" not in observed or all("connection refused" in warning for warning in found["warnings"])
+    assert found["warnings"]
+
+
+def test_an_allowed_silent_engine_is_not_judged_in_a_living_swarm() -> None:
+    peers = (("id-m1", "192.0.2.11:2377"), ("id-m2", "192.0.2.12:2377"))
+    m2 = member("m2", remote_managers=peers)
+    found = plan({**EVERYBODY, "m1": SILENT, "m2": m2, "w1": outside()}, allow_silent=True)
+    assert (found["action"], found["via"], found["problems"]) == ("join", "m2", [])
+    assert (found["join_managers"], found["join_workers"]) == ([], ["w1"])
+    assert "m1" not in found["members"]
+    assert found["warnings"] == [
+        "m1 has an engine that does not answer (connection refused), so what it is to a swarm is not known yet"
+    ]
+
+
+def test_a_lost_quorum_may_be_due_to_an_allowed_silent_engine() -> None:
+    lost = {**EVERYBODY, "m1": SILENT, "m2": SILENT, "m3": member("m3", error="no leader")}
+    found = plan(lost, allow_silent=True)
+    assert (found["action"], found["via"], found["problems"]) == ("none", None, [])
+    assert any("no manager has a quorum" in problem for problem in plan(lost)["problems"])
+
+
+def test_what_else_is_wrong_is_a_problem_beside_an_allowed_silent_engine() -> None:
+    found = plan({**NOBODY, "m1": SILENT, "w2": {"unreachable": True}}, allow_silent=True)
+    assert found["problems"] == ["w2 is unreachable"]
 
 
 def test_another_role_is_a_warning() -> None:
@@ -192,7 +241,7 @@ ANSWERS = st.one_of(
     st.just({"failed": True, "msg": "no"}),
     st.builds(
         Membership,
-        local_state=st.sampled_from(("absent", "inactive", "pending", "active", "error", "locked")),
+        local_state=st.sampled_from(("absent", "inactive", "pending", "active", "error", "locked", "silent")),
         cluster_id=st.none() | st.sampled_from(("mine", "theirs")),
         node_id=st.none() | st.text("abcdef", min_size=3, max_size=3),
         role=st.none() | st.sampled_from(("manager", "worker")),
@@ -204,14 +253,14 @@ OBSERVED = st.dictionaries(st.sampled_from([*HOSTS, "other"]), ANSWERS)
 SOME_HOSTS = st.lists(st.sampled_from(HOSTS), unique=True)
 
 
-@given(observed=OBSERVED, managers=SOME_HOSTS, workers=SOME_HOSTS, even=st.booleans())
+@given(observed=OBSERVED, managers=SOME_HOSTS, workers=SOME_HOSTS, even=st.booleans(), silent=st.booleans())
 def test_a_swarm_is_never_made_beside_another_nor_where_one_may_be(
-    observed: dict[str, Any], managers: list[str], workers: list[str], even: bool
+    observed: dict[str, Any], managers: list[str], workers: list[str], even: bool, silent: bool
 ) -> None:
     before = copy.deepcopy((observed, managers, workers))
-    found = cluster_plan(observed, managers, workers, allow_even=even)
+    found = cluster_plan(observed, managers, workers, allow_even=even, allow_silent=silent)
     assert (observed, managers, workers) == before
-    assert cluster_plan(observed, managers, workers, allow_even=even) == found
+    assert cluster_plan(observed, managers, workers, allow_even=even, allow_silent=silent) == found
 
     if found["problems"]:
         assert (found["action"], found["init_host"], found["join_managers"]) == ("none", None, [])
@@ -225,7 +274,7 @@ def test_a_swarm_is_never_made_beside_another_nor_where_one_may_be(
         assert seen[found["via"]]["is_manager"]
         assert found["cluster_id"]
     for host in found["join_managers"] + found["join_workers"]:
-        assert seen[host]["local_state"] != "active"
+        assert seen[host]["local_state"] not in ("active", "silent")
 
 
 @given(
@@ -259,16 +308,29 @@ def test_hosts_join_through_the_manager_that_was_asked_and_never_through_one_tha
 # --- declared_nodes ---------------------------------------------------------------------------------------------------
 
 
-def test_nodes_are_known_by_id_then_by_what_was_read_then_by_name() -> None:
+def test_nodes_are_known_by_id_then_by_the_published_one_and_others_are_not_in_this_run() -> None:
     hostvars: dict[str, Any] = {
-        "m1": {"__swarm_cluster_host": member("m1"), "swarm_nodes_availability": "drain"},
-        "w1": {"swarm_nodes_labels": {"tier": "ingress", "monitoring": "true"}, "swarm_nodes_availability": ""},
-        "w2": {"__swarm_cluster_host": outside(), "__swarm_cluster_join_worker": member("w2")},
+        "m1": {"swarm_cluster_node_id": "id-m1", "swarm_nodes_availability": "drain"},
+        "w1": {"swarm_nodes_labels": {"tier": "cache"}},
+        "w2": {"swarm_cluster_node_id": "id-w2", "swarm_nodes_labels": {"tier": "ingress", "monitoring": "true"}},
     }
     assert declared_nodes(hostvars, ["m1", "w1", "w2", "w3"], ids={"w3": "known"}) == [
         {"id": "id-m1", "labels": {}, "availability": "drain"},
-        {"name": "w1", "labels": {"tier": "ingress", "monitoring": "true"}},
-        {"id": "id-w2", "labels": {}},
+        {"id": "id-w2", "labels": {"tier": "ingress", "monitoring": "true"}},
+        {"id": "known", "labels": {}},
+    ]
+    assert declared_nodes(hostvars, ["w2"], ids={"w2": "other"})[0]["id"] == "other"
+
+
+def test_nodes_are_known_by_name_when_no_host_published_one() -> None:
+    hostvars: dict[str, Any] = {
+        "w1": {"swarm_nodes_labels": {"tier": "cache"}, "swarm_nodes_availability": ""},
+        "w2": {"__swarm_cluster_host": member("w2")},
+        "else": {"swarm_cluster_node_id": "of a host that was not asked for"},
+    }
+    assert declared_nodes(hostvars, ["w1", "w2", "w3"], ids={"w3": "known"}) == [
+        {"name": "w1", "labels": {"tier": "cache"}},
+        {"name": "w2", "labels": {}},
         {"id": "known", "labels": {}},
     ]
 

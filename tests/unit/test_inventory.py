@@ -55,7 +55,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("no manager", {"managers": [], "labels": {"w1": {"tier": "application"}}}, "no host is a manager"),
     ("two managers", {"managers": ["m1", "m2"]}, "2 managers survive the loss of 0, as 1 do"),
     ("eight managers", {"managers": ["m%d" % n for n in range(9)]}, "9 managers slow every write down"),
-    ("both", {"managers": ["m1"], "workers": ["w1", "w2", "m1"]}, "m1 is in workers too"),
+    ("both", {"managers": ["m1"], "workers": ["w1", "w2", "m1"]}, "m1 is in swarm_workers too"),
     (
         "a label that is a boolean",
         {"labels": {"w1": {"tier": "application", "gpu": True}}},

@@ -185,6 +185,14 @@ def test_a_locked_and_a_failed_host_need_a_hand() -> None:
     assert "its own words" in said
 
 
+@pytest.mark.parametrize("wanted", [JOIN, INIT])
+@pytest.mark.parametrize("rehearsal", [False, True])
+def test_of_a_silent_host_nothing_is_taken_for_granted(wanted: MemberRequest, rehearsal: bool) -> None:
+    with pytest.raises(DeclarationError, match=r"does not answer \(connection refused\): start it") as caught:
+        membership.plan_member(Membership("silent", error="connection refused"), wanted, rehearsal=rehearsal)
+    assert len(caught.value.problems) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -211,7 +219,7 @@ def test_check_mode_does_without_what_does_not_exist_yet() -> None:
 
 MEMBERSHIPS = st.builds(
     Membership,
-    local_state=st.sampled_from(("absent", "inactive", "pending", "active", "error", "locked")),
+    local_state=st.sampled_from(("absent", "inactive", "pending", "active", "error", "locked", "silent")),
     cluster_id=st.none() | st.sampled_from(("mine", "theirs")),
     node_id=st.none() | st.sampled_from(("n1", "n2")),
     role=st.none() | st.sampled_from(("manager", "worker")),

@@ -42,6 +42,34 @@ def test_a_worker_and_a_manager_that_is_away_already_may() -> None:
     assert quorum.may_stop("abc", "ab", "c").allowed
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, ["no host is a manager"]),
+        (1, []),
+        (2, ["2 managers survive the loss of 0, as 1 do"]),
+        (3, []),
+        (7, []),
+        (8, ["8 managers survive the loss of 3, as 7 do", "8 managers slow every write down"]),
+        (9, ["9 managers slow every write down"]),
+    ],
+)
+def test_a_bad_count_is_named_with_its_key_and_its_mend(count: int, said: list[str]) -> None:
+    managers = ["m%d" % number for number in range(count)]
+    found = quorum.declaration_problems(managers, ["w1"], allow_even=False)
+    assert len(found) == len(said)
+    for problem, word in zip(found, said, strict=True):
+        assert problem.startswith("swarm_managers: " + word)
+        assert count == 0 or problem.endswith("or set swarm_cluster_allow_even_managers")
+    assert bool(quorum.declaration_problems(managers, ["w1"], allow_even=True)) is (count == 0)
+
+
+def test_a_host_in_both_groups_is_named_once() -> None:
+    assert quorum.declaration_problems(["a", "b", "c", "b"], ["b"], allow_even=False) == [
+        "swarm_managers: b is in swarm_workers too: take it out of one of the two groups"
+    ]
+
+
 @given(managers=IDS, reachable=IDS, which=st.sampled_from("abcdefgh"))
 def test_a_quorum_that_is_there_outlives_what_is_allowed(managers: set[str], reachable: set[str], which: str) -> None:
     answer = quorum.may_stop(managers, reachable, which)

@@ -270,14 +270,14 @@ def declared_nodes(
     problems: list[str] = []
     nodes: list[dict[str, Any]] = []
     published = {host: str(found) for host in hosts if (found := (hostvars.get(host) or {}).get(NODE_ID))}
-    known = {**published, **(ids or {})}
     for host in hosts:
         variables: Mapping[str, Any] = hostvars.get(host) or {}
         declared = variables.get("swarm_nodes_labels") or {}
         problems += labels.problems(declared, "swarm_nodes_labels of %s" % host)
-        if published and not known.get(host):
+        node_id = (ids or {}).get(host) or published.get(host)
+        if published and not node_id:
             continue
-        node: dict[str, Any] = {"id": known[host]} if known.get(host) else {"name": host}
+        node: dict[str, Any] = {"id": node_id} if node_id else {"name": host}
         node["labels"] = declared
         if variables.get("swarm_nodes_availability"):
             node["availability"] = variables["swarm_nodes_availability"]

@@ -60,9 +60,7 @@ class Declaration:
 
 def problems(declared: Declaration) -> list[str]:
     """All problems, in the order in which the swarm is built: hosts, objects, stacks."""
-    found = quorum.declaration_problems(
-        declared.managers, declared.workers, allow_even=declared.allow_even_managers
-    )
+    found = quorum.declaration_problems(declared.managers, declared.workers, allow_even=declared.allow_even_managers)
     found += [*_hosts(declared), *_objects(declared)]
     found.extend(
         "stacks: %s is declared more than once: keep one" % name

@@ -213,6 +213,8 @@ _MARKS: Sequence[tuple[str, type[EngineError]]] = (
     ("the swarm does not have a leader", NoQuorum),
     ("context deadline exceeded", NoQuorum),
     ("rpc error: code = deadlineexceeded", NoQuorum),
+    # A follower's answer while its leader has just died.
+    ("rpc error: code = unavailable", NoQuorum),
     ("this node is not a swarm manager", NotAManager),
     ("is in use by the following", InUse),
     ("is in use by service", InUse),
