@@ -155,6 +155,13 @@ def test_the_document_for_the_cli_says_the_same_and_interpolates_to_itself(servi
             assert network.get("external") or network["labels"] == {labels.OWNER: OWNER}
 
 
+@pytest.mark.parametrize("text", ["a\x85b", "a\u2028b", "a\u2029b", "a\x7fb", "\U0001f600"])
+def test_a_character_that_yaml_would_fold_stays_what_it_is(text: str) -> None:
+    tree = tree_of({"api": {"image": "a:1", "environment": {"A": text}}})
+    read = yaml.safe_load(definition.render(tree, STACK, ["api"], OWNER))
+    assert read["services"]["api"]["environment"]["A"] == text
+
+
 def test_networks_that_the_cli_makes_carry_the_owner_beside_their_own_labels() -> None:
     tree = tree_of(
         {"api": {"image": "a:1", "networks": {"back": None, "ext": None}}, "web": {"image": "w:1"}},
