@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,25 @@ class Lab:
             timeout=timeout,
             check=False,
         )
+
+    def module(self, host: str, name: str) -> subprocess.CompletedProcess[str]:
+        """Run one of our modules on a host, without options."""
+        return subprocess.run(
+            ["ansible", "-i", INVENTORY, host, "-m", f"flotilla.swarm.{name}"],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
+        )
+
+    def wait(self, what: str, done: Callable[[], bool], seconds: float = 60) -> None:
+        """Until ``done``, asked every second; fails when that takes longer than ``seconds``."""
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+            time.sleep(1)
 
     def fetch(self, url: str = INGRESS_URL) -> str:
         """What a client inside the lab gets from the ingress; fails unless it is a 2xx."""

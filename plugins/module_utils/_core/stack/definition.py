@@ -29,8 +29,8 @@ SCHEME = "1"
 CONTENT_DIGITS = 12
 """Hexadecimal digits of a config's content in its name; 48 bits tell the versions of one config apart."""
 
-# JSON is YAML but for characters that YAML wants escaped, among them its own line breaks (NEL, LS, PS), which it would fold
-# into a space. The CLI's parser refuses surrogate pairs, so what lies beyond stays as it is.
+# JSON is YAML but for characters that YAML wants escaped, among them its own line breaks (NEL, LS, PS), which it would
+# fold into a space. The CLI's parser refuses surrogate pairs, so what lies beyond stays as it is.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 

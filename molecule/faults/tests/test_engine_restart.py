@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Engines are restarted only where it is due, and never at the price of the quorum."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.support.lab import MANAGERS, WORKERS, Lab
+
+
+def engines(lab: Lab) -> dict[str, str]:
+    """The process of each node's engine."""
+    command = "systemctl show --property=MainPID --value docker.service"
+    return {name: lab.run(name, command).strip() for name in (*MANAGERS, *WORKERS)}
+
+
+def reachable(lab: Lab, name: str) -> bool:
+    return bool(lab.nodes()[name]["ManagerStatus"]["Reachability"] == "reachable")
+
+
+def test_only_the_engine_with_an_older_configuration_is_restarted(lab: Lab) -> None:
+    before = engines(lab)
+    lab.run("m2", "touch /etc/docker/daemon.json")
+    run = lab.playbook("playbooks/phase1_swarm_setup.yml")
+    assert run.returncode == 0, run.stdout
+    after = engines(lab)
+    assert {name for name in before if before[name] != after[name]} == {"m2"}
+    assert all(reachable(lab, name) for name in MANAGERS)
+
+
+def test_a_manager_that_the_quorum_needs_is_not_restarted(lab: Lab) -> None:
+    before = lab.run("m2", "systemctl show --property=MainPID --value docker.service")
+    subprocess.run(["docker", "kill", "flotilla-m3"], check=True, capture_output=True)
+    try:
+        lab.wait("m3 is seen to be gone", lambda: not reachable(lab, "m3"))
+        run = lab.module("m2", "engine_restart")
+    finally:
+        subprocess.run(["docker", "start", "flotilla-m3"], check=True, capture_output=True)
+    assert run.returncode != 0, run.stdout
+    assert "the swarm would lose its quorum" in run.stdout
+    assert lab.run("m2", "systemctl show --property=MainPID --value docker.service") == before
+    lab.wait("m3 is back", lambda: reachable(lab, "m3"))
