@@ -16,15 +16,14 @@ description:
     installed yet, that is left out.
   - A file that is no JSON is refused with the line of the mistake, and not touched.
   - The engine is neither restarted nor reloaded.
+extends_documentation_fragment:
+  - flotilla.swarm.attributes
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: full
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   config:

@@ -17,13 +17,13 @@ description:
   - Run it on one host after another, never on several at once.
 attributes:
   check_mode:
-    description: Says that it would restart; it asks the quorum all the same.
+    details: Says that it would restart; it asks the quorum all the same.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    details: There is nothing to show.
     support: none
   idempotent:
-    description: It restarts the engine each time; the caller decides whether there is a reason.
+    details: It restarts the engine each time; the caller decides whether there is a reason.
     support: none
 options:
   timeout:
@@ -31,6 +31,7 @@ options:
     type: int
     default: 120
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine.host
 seealso:
   - module: flotilla.swarm.engine_config

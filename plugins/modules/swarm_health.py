@@ -17,13 +17,10 @@ description:
   - Nothing is changed.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: N/A
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   managers:
@@ -53,6 +50,7 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
 seealso:
   - module: flotilla.swarm.swarm_info

@@ -16,15 +16,13 @@ description:
     V(silent), and any other failed read fails the module.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: N/A
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine.host
 notes:
   - Run it as root. The swarm that a worker is in is named nowhere on the worker but in its certificate, which only root

@@ -19,13 +19,10 @@ description:
   - Tokens travel over the engine's API, never in a command line.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: full
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   role:
@@ -86,6 +83,7 @@ options:
     type: int
     default: 120
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine.host
 notes:
   - Run it as root, one manager after the other.

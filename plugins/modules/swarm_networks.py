@@ -17,13 +17,10 @@ description:
   - Networks of the swarm that are not declared are left alone.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: full
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   networks:
@@ -84,6 +81,7 @@ seealso:
   - module: flotilla.swarm.swarm_nodes
   - module: flotilla.swarm.swarm_secrets
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
   - flotilla.swarm.engine.owner
 author:

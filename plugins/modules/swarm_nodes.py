@@ -16,13 +16,10 @@ description:
   - When somebody else changes a node at the same time, it is read and compared again.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: full
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   nodes:
@@ -78,6 +75,7 @@ seealso:
   - module: flotilla.swarm.swarm_networks
   - module: flotilla.swarm.swarm_secrets
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
 author:
   - the flotilla.swarm authors (!UNKNOWN)

@@ -32,13 +32,11 @@ notes:
     much.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes. Values are never shown.
+    details: Values are never shown.
     support: full
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 options:
   secrets:
@@ -84,6 +82,7 @@ seealso:
   - module: flotilla.swarm.swarm_networks
   - module: flotilla.swarm.swarm_nodes
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
   - flotilla.swarm.engine.owner
 author:

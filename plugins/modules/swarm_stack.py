@@ -97,6 +97,7 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
   - flotilla.swarm.engine.owner
 requirements:
@@ -104,13 +105,13 @@ requirements:
   - PyYAML (C(python3-yaml)) on the managed node
 attributes:
   check_mode:
-    description: Reads the swarm and returns the plan; changes nothing and waits for nothing.
+    details: Reads the swarm and returns the plan; changes nothing and waits for nothing.
     support: full
   diff_mode:
-    description: Shows why each object is created, updated or removed.
+    details: Shows why each object is created, updated or removed.
     support: full
   idempotent:
-    description: A stack that is as declared is not touched; no service gets a new version.
+    details: A stack that is as declared is not touched; no service gets a new version.
     support: full
 notes:
   - Run it on a manager.

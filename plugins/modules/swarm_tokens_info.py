@@ -14,15 +14,13 @@ description:
   - Whoever has a token and reaches a manager can join the swarm, so use C(no_log=true) on the task.
 attributes:
   check_mode:
-    description: Whether the module predicts its changes without making them.
     support: full
   diff_mode:
-    description: Whether the module says what it changes.
     support: N/A
   idempotent:
-    description: Whether a second run with the same options changes nothing.
     support: full
 extends_documentation_fragment:
+  - flotilla.swarm.attributes
   - flotilla.swarm.engine
 seealso:
   - module: flotilla.swarm.swarm_member

@@ -66,15 +66,17 @@ options:
     type: list
     elements: dict
     default: []
+extends_documentation_fragment:
+  - flotilla.swarm.attributes
 attributes:
   check_mode:
-    description: It changes nothing anyway.
+    details: It changes nothing anyway.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    details: There is nothing to show.
     support: none
   idempotent:
-    description: It changes nothing.
+    details: It changes nothing.
     support: full
 notes:
   - Constraints on a node's ID, host name, address or platform can't be judged from an inventory and count as met.
