@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MANAGERS = ("m1", "m2", "m3")
 WORKERS = ("w1", "w2", "w3", "w4", "w5")
 INVENTORY = "inventories/local"
+# Molecule asks for colours, which would split the words that tests look for.
+PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 INGRESS_URL = "http://172.30.77.25/"
 
 
@@ -80,6 +83,7 @@ class Lab:
         return subprocess.run(
             ["ansible-playbook", "-i", inventory, *arguments],
             cwd=ROOT,
+            env=PLAIN,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,6 +96,7 @@ class Lab:
         return subprocess.run(
             ["ansible", "-i", INVENTORY, host, "-m", f"flotilla.swarm.{name}"],
             cwd=ROOT,
+            env=PLAIN,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

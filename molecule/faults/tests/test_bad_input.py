@@ -79,7 +79,7 @@ def node_that_is_not_there(hosts: Hosts) -> None:
 HOSTS = [
     pytest.param(two_managers, ("swarm_managers", "swarm_cluster_allow_even_managers"), id="two-managers"),
     pytest.param(
-        worker_that_is_a_manager, ("m1 is in swarm_managers and in swarm_workers",), id="worker-that-is-a-manager"
+        worker_that_is_a_manager, ("swarm_managers: m1 is in swarm_workers too",), id="worker-that-is-a-manager"
     ),
     pytest.param(node_that_is_not_there, ("w9",), id="unreachable-node"),
 ]
