@@ -61,7 +61,7 @@ def test_request_reaches_frontend_backend_postgres_and_redis(lab: Lab) -> None:
     page = lab.fetch()
     assert "PostgreSQL" in page
     assert "Redis" in page
-    assert "v1" in page
+    assert "ok, version v1," in page
 
 
 def test_database_is_not_published(lab: Lab) -> None:

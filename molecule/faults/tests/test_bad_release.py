@@ -23,13 +23,13 @@ def test_crashing_release_fails_the_play_and_the_old_one_serves(lab: Lab) -> Non
     assert "rolled_back" in run.stdout
     assert "schema migration 0042 failed" in run.stdout
     assert backend_image(lab) == before
-    assert "v1" in lab.fetch()
+    assert "ok, version v1," in lab.fetch()
 
 
 def test_run_after_it_deploys_the_good_release_again(lab: Lab) -> None:
     run = lab.playbook(DEPLOY)
     assert run.returncode == 0, run.stdout
-    assert "v1" in lab.fetch()
+    assert "ok, version v1," in lab.fetch()
 
 
 def test_run_with_nothing_to_do_touches_no_service(lab: Lab) -> None:
