@@ -89,26 +89,6 @@ class MemoryEngine:
     def add_local_network(self, name: str) -> None:
         self._local.append(_local_network(name))
 
-    def create_service(self, spec: Json) -> str:
-        self._manager()
-        self._unique("service", spec["Name"])
-        service_id = self._new_id()
-        self._objects["service"][service_id] = self._stamped(service_id, self._resolved(spec))
-        return service_id
-
-    def update_service(self, service_id: str, version: int, spec: Json) -> None:
-        """Every update makes the Spec the PreviousSpec and forgets the UpdateStatus, even when nothing differs."""
-        self._manager()
-        service = self._current("service", service_id, version)
-        service["PreviousSpec"] = service["Spec"]
-        service["Spec"] = self._resolved(spec)
-        service.pop("UpdateStatus", None)
-        self._touch(service)
-
-    def remove_service(self, service_id: str) -> None:
-        self._manager()
-        del self._objects["service"][self._get("service", service_id)["ID"]]
-
     # The protocol.
 
     def info(self) -> Json:
@@ -242,6 +222,29 @@ class MemoryEngine:
 
     def services(self) -> list[Json]:
         return self._list("services", "service")
+
+    def create_service(self, spec: Json) -> str:
+        self._called("create_service")
+        self._manager()
+        self._unique("service", spec["Name"])
+        service_id = self._new_id()
+        self._objects["service"][service_id] = self._stamped(service_id, self._resolved(spec))
+        return service_id
+
+    def update_service(self, service_id: str, version: int, spec: Json) -> None:
+        """Every update makes the Spec the PreviousSpec and forgets the UpdateStatus, even when nothing differs."""
+        self._called("update_service")
+        self._manager()
+        service = self._current("service", service_id, version)
+        service["PreviousSpec"] = service["Spec"]
+        service["Spec"] = self._resolved(spec)
+        service.pop("UpdateStatus", None)
+        self._touch(service)
+
+    def remove_service(self, service_id: str) -> None:
+        self._called("remove_service")
+        self._manager()
+        del self._objects["service"][self._get("service", service_id)["ID"]]
 
     def tasks(self) -> list[Json]:
         self._called("tasks")

@@ -16,7 +16,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, networks, nodes, versioned
@@ -37,38 +37,11 @@ SOCKET = os.environ.get("FLOTILLA_TEST_ENGINE")
 MISSING = "0000000000000000000000000"
 
 
-class Services(Protocol):
-    """What tests need of services, beyond what the product asks of an engine."""
-
-    def create_service(self, spec: Json) -> str: ...
-
-    def update_service(self, service_id: str, version: int, spec: Json) -> None: ...
-
-    def remove_service(self, service_id: str) -> None: ...
-
-
-class RealServices:
-    """Services of a real engine. None of them ever runs a task: they have no replicas."""
-
-    def __init__(self, engine: DockerEngine) -> None:
-        self._engine = engine
-
-    def create_service(self, spec: Json) -> str:
-        return str(self._engine._post("/services/create", spec)["ID"])
-
-    def update_service(self, service_id: str, version: int, spec: Json) -> None:
-        self._engine._post("/services/{0}/update", spec, service_id, params={"version": version})
-
-    def remove_service(self, service_id: str) -> None:
-        self._engine._call(lambda: self._engine._client.remove_service(service_id))
-
-
 class Bench:
     """One engine under test, and names that nothing else on it has."""
 
-    def __init__(self, engine: Engine, services: Services) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.services = services
         self.prefix = "flotilla-test-%s-" % uuid.uuid4().hex[:8]
         self.owner = self.prefix + "owner"
 
@@ -114,7 +87,7 @@ class Bench:
     def clean(self) -> None:
         for service in self.engine.services():
             if service["Spec"]["Name"].startswith(self.prefix):
-                self.services.remove_service(service["ID"])
+                self.engine.remove_service(service["ID"])
         for things, remove in (
             (self.engine.secrets(), self.engine.remove_secret),
             (self.engine.configs(), self.engine.remove_config),
@@ -136,10 +109,10 @@ def found(things: list[Json], name: str) -> Json:
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     if request.param == "memory":
         memory = MemoryEngine()
-        yield Bench(memory, memory)
+        yield Bench(memory)
         return
     real = connect(str(SOCKET))
-    bench = Bench(real, RealServices(real))
+    bench = Bench(real)
     try:
         yield bench
     finally:
@@ -229,35 +202,35 @@ class TestUse:
         create(bench, "secret")("a")
         create(bench, "secret")("b")
         a, b = bench.secret("a"), bench.secret("b")
-        service_id = bench.services.create_service(bench.service_spec("s", (a,)))
+        service_id = bench.engine.create_service(bench.service_spec("s", (a,)))
         with pytest.raises(InUse):
             bench.engine.remove_secret(a["ID"])
         version = bench.service("s")["Version"]["Index"]
-        bench.services.update_service(service_id, version, bench.service_spec("s", (b,)))
+        bench.engine.update_service(service_id, version, bench.service_spec("s", (b,)))
         assert versioned.uses(versioned.SECRET, [bench.service("s")]).keys() >= {a["ID"], b["ID"]}
         bench.engine.remove_secret(a["ID"])
 
     def test_an_update_keeps_the_previous_spec_and_needs_the_version(self, bench: Bench) -> None:
-        service_id = bench.services.create_service(bench.service_spec("s"))
+        service_id = bench.engine.create_service(bench.service_spec("s"))
         first = bench.service("s")
         assert "PreviousSpec" not in first
         spec = {**bench.service_spec("s"), "Labels": {"x": "1"}}
-        bench.services.update_service(service_id, first["Version"]["Index"], spec)
+        bench.engine.update_service(service_id, first["Version"]["Index"], spec)
         second = bench.service("s")
         assert second["PreviousSpec"]["Name"] == first["Spec"]["Name"]
         assert second["Spec"]["Labels"] == {"x": "1"}
         with pytest.raises(StaleVersion):
-            bench.services.update_service(service_id, first["Version"]["Index"], spec)
+            bench.engine.update_service(service_id, first["Version"]["Index"], spec)
 
     def test_a_network_that_a_service_uses_can_not_be_removed(self, bench: Bench) -> None:
         bench.engine.create_network({"Name": bench.name("n"), "Driver": "overlay", "Scope": "swarm"})
         network = bench.network("n")
-        service_id = bench.services.create_service(bench.service_spec("s", networks_of=("n",)))
+        service_id = bench.engine.create_service(bench.service_spec("s", networks_of=("n",)))
         seen = networks.Observation([network], [bench.service("s")])
         assert networks.users(network, seen) == ["service " + bench.name("s")]
         with pytest.raises(InUse):
             bench.engine.remove_network(network["Id"])
-        bench.services.remove_service(service_id)
+        bench.engine.remove_service(service_id)
         bench.engine.remove_network(network["Id"])
 
 

@@ -81,6 +81,10 @@ class Engine(Protocol):
 
     def services(self) -> list[Json]: ...
 
+    def create_service(self, spec: Json) -> str: ...
+
+    def update_service(self, service_id: str, version: int, spec: Json) -> None: ...
+
     def remove_service(self, service_id: str) -> None: ...
 
     def tasks(self) -> list[Json]: ...
@@ -154,6 +158,15 @@ class DockerEngine:
 
     def services(self) -> list[Json]:
         return list(self._call(self._client.services))
+
+    # The SDK builds ServiceSpecs out of its own types, which don't know every field; so whole specs are posted.
+    def create_service(self, spec: Json) -> str:
+        return str(self._post("/services/create", spec)["ID"])
+
+    def update_service(self, service_id: str, version: int, spec: Json) -> None:
+        """Replace a service's spec; the registry credentials that the service was given before stay with it."""
+        params = {"version": version, "registryAuthFrom": "spec"}
+        self._post("/services/{0}/update", spec, service_id, params=params)
 
     def remove_service(self, service_id: str) -> None:
         self._call(lambda: self._client.remove_service(service_id))
