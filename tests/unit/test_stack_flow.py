@@ -140,14 +140,17 @@ class Docker:
                 own = {**(network or {}).get("labels", {}), labels.STACK_NAMESPACE: stack}
                 self.swarm.create_network({"Name": name, "Driver": "overlay", "Labels": own})
         for key, entry in sent["services"].items():
-            self._service("%s_%s" % (stack, key), stack, entry)
+            self._service("%s_%s" % (stack, key), stack, entry, sent.get("configs", {}))
         return self.answer
 
-    def _service(self, name: str, stack: str, entry: Json) -> None:
+    def _service(self, name: str, stack: str, entry: Json, configs: Json) -> None:
+        ids = {config["Spec"]["Name"]: config["ID"] for config in self.swarm.configs()}
+        names = [configs[used["source"]]["name"] for used in entry.get("configs", [])]
+        container = {"Image": entry["image"], "Configs": [{"ConfigID": ids[n], "ConfigName": n} for n in names]}
         spec = {
             "Name": name,
             "Labels": {**entry["deploy"]["labels"], labels.STACK_NAMESPACE: stack},
-            "TaskTemplate": {"ContainerSpec": {"Image": entry["image"]}, "Runtime": "container"},
+            "TaskTemplate": {"ContainerSpec": container, "Runtime": "container"},
             "Mode": {"Replicated": {"Replicas": entry["deploy"].get("replicas", 1)}},
         }
         live = {service["Spec"]["Name"]: service for service in self.swarm.services()}

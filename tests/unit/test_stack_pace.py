@@ -1,16 +1,15 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Durations, deadlines and stability windows."""
+"""The pace of a service in a stack file."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.pace import of_spec
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.stack import pace
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -36,34 +35,37 @@ def test_what_is_no_duration_is_the_default(text: Any) -> None:
 
 
 def test_the_health_grace_is_that_of_the_declared_check() -> None:
-    assert pace.health_grace({}) == 0
-    assert pace.health_grace({"healthcheck": {"test": ["NONE"]}}) == 0
-    assert pace.health_grace({"healthcheck": {"disable": True}}) == 0
-    assert pace.health_grace({"healthcheck": {"test": ["CMD", "x"]}}) == 90
-    check = {"test": ["CMD", "x"], "interval": "5s", "retries": 2, "start_period": "20s"}
-    assert pace.health_grace({"healthcheck": check}) == 30
+    def grace(check: dict[str, Any]) -> float:
+        return pace.of_service({"healthcheck": check}).health_grace
+
+    assert pace.of_service({}).health_grace == 0
+    assert grace({"test": ["NONE"]}) == 0
+    assert grace({"disable": True}) == 0
+    assert grace({"test": ["CMD", "x"]}) == 90
+    assert grace({"test": ["CMD", "x"], "interval": "5s", "retries": 2, "start_period": "20s"}) == 30
 
 
-def test_the_window_is_the_longer_of_monitor_and_health_within_the_cap() -> None:
-    entry: dict[str, Any] = {"deploy": {"update_config": {"monitor": "12s"}}}
-    assert pace.stable_for({}, 60) == 5
-    assert pace.stable_for(entry, 60) == 12
-    assert pace.stable_for({**entry, "healthcheck": {"test": ["CMD"], "interval": "10s"}}, 60) == 30
-    assert pace.stable_for({**entry, "healthcheck": {"test": ["CMD"]}}, 60) == 60
+_POLICY = {"parallelism": 2, "delay": "30s", "monitor": "10s", "failure_action": "rollback"}
+_SPEC_POLICY = {"Parallelism": 2, "Delay": 30 * 10**9, "Monitor": 10 * 10**9, "FailureAction": "rollback"}
+_CHECK = {"test": ["CMD", "x"], "interval": "5s", "retries": 2, "start_period": "20s"}
+_SPEC_CHECK = {"Test": ["CMD", "x"], "Interval": 5 * 10**9, "Retries": 2, "StartPeriod": 20 * 10**9}
 
 
-def test_an_update_has_time_for_every_batch_and_for_its_rollback() -> None:
-    update = {"parallelism": 1, "delay": "30s", "monitor": "10s"}
-    plain = pace.update_seconds({"deploy": {"update_config": update}}, 3)
-    assert plain == pace.START + 3 * (pace.RESTART + pace.STOP_GRACE + 30) + 10
-    all_at_once = pace.update_seconds({"deploy": {"update_config": {**update, "parallelism": 0}}}, 3)
-    assert all_at_once < plain
-    rollback = pace.update_seconds({"deploy": {"update_config": {**update, "failure_action": "rollback"}}}, 3)
-    assert rollback == plain + 3 * (pace.RESTART + pace.STOP_GRACE) + pace.MONITOR
-
-
-@given(st.integers(0, 50), st.integers(0, 10), st.sampled_from(["0s", "10s"]), st.sampled_from(["pause", "rollback"]))
-def test_more_tasks_never_have_less_time(tasks: int, parallelism: int, delay: str, action: str) -> None:
-    update = {"parallelism": parallelism, "delay": delay, "failure_action": action}
-    entry = {"deploy": {"update_config": update}}
-    assert 0 < pace.update_seconds(entry, tasks) <= pace.update_seconds(entry, tasks + 1)
+@pytest.mark.parametrize(
+    ("entry", "spec"),
+    [
+        ({}, {}),
+        ({"deploy": {"update_config": _POLICY}}, {"UpdateConfig": _SPEC_POLICY}),
+        (
+            {"deploy": {"update_config": _POLICY, "rollback_config": {"parallelism": 0, "monitor": "3s"}}},
+            {"UpdateConfig": _SPEC_POLICY, "RollbackConfig": {"Parallelism": 0, "Monitor": 3 * 10**9}},
+        ),
+        (
+            {"healthcheck": _CHECK, "stop_grace_period": "30s"},
+            {"TaskTemplate": {"ContainerSpec": {"Healthcheck": _SPEC_CHECK, "StopGracePeriod": 30 * 10**9}}},
+        ),
+        ({"healthcheck": {"disable": True}}, {"TaskTemplate": {"ContainerSpec": {"Healthcheck": {"Test": ["NONE"]}}}}),
+    ],
+)
+def test_a_stack_file_and_the_service_made_from_it_have_one_pace(entry: dict[str, Any], spec: dict[str, Any]) -> None:
+    assert pace.of_service(entry) == of_spec(spec)

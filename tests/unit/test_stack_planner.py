@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, REMOVE, Plan
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, REMOVE, Difference, Plan
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.stack import definition, planner, preflight
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +50,11 @@ def applied(plan: Plan, tree: Json, observed: preflight.Observation) -> prefligh
 def live(item: definition.Declared, **labels_: str) -> Json:
     """A service as the engine holds it once it was deployed: the image pinned to a digest."""
     mode: Json = {"Replicated": {"Replicas": item.replicas}} if item.mode == "replicated" else {"Global": {}}
+    container = {
+        "Image": item.image + "@sha256:" + "a" * 64,
+        "Secrets": [{"SecretID": "id-" + name, "SecretName": name} for name in item.secrets],
+        "Configs": [{"ConfigID": "id-" + name, "ConfigName": name} for name in item.configs],
+    }
     return {
         "ID": "id-" + item.name,
         "Spec": {
@@ -61,7 +66,7 @@ def live(item: definition.Declared, **labels_: str) -> Json:
                 "com.docker.stack.image": item.image,
                 **labels_,
             },
-            "TaskTemplate": {"ContainerSpec": {"Image": item.image + "@sha256:" + "a" * 64}},
+            "TaskTemplate": {"ContainerSpec": container},
             "Mode": mode,
         },
     }
@@ -127,6 +132,21 @@ def test_an_applied_plan_leaves_nothing_to_do(
     again = planned(new, applied(plan, new, start), configs=new_configs, prune=prune)
     assert not again
     assert bool(again.warnings) == (not prune and bool(set(before) - set(after)))
+
+
+def test_a_service_that_a_rotation_repointed_is_as_declared() -> None:
+    def resolved(version: str) -> Json:
+        services = {"api": {"image": "app:v1", "secrets": [{"source": "key"}]}, "web": {"image": "web:v1"}}
+        return tree_of(services, secrets={"key": {"name": version, "external": True}})
+
+    tree = resolved("key_v1")
+    before = applied(planned(tree), tree, preflight.Observation())
+    plan = planned(resolved("key_v2"), before)
+    assert [step.name for step in plan] == ["shop_api"]
+    assert plan.steps[0].differences == (Difference("secrets", ["key_v1"], ["key_v2"]),)
+    rotated = copy.deepcopy(before)
+    rotated.services[0]["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"] = [{"SecretID": "2", "SecretName": "key_v2"}]
+    assert not planned(resolved("key_v2"), rotated)
 
 
 @given(TREES, st.randoms())

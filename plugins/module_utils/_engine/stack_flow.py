@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from .._core import verdict
+from .._core import pace, verdict
 from .._core.errors import DeclarationError
 from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
-from .._core.stack import definition, pace, planner, preflight, references
+from .._core.stack import definition, planner, preflight, references
+from .._core.stack.pace import of_service
 from .._core.verdict import Verdict
 from . import errors, stack_cli
 from .client import Json
@@ -140,7 +141,7 @@ class Deployment:
             ]
 
         entries = references.section(tree, "services").values()
-        allowed = max([pace.FLOOR, *(pace.update_seconds(entry, 1) for entry in entries)])
+        allowed = max([pace.FLOOR, *(of_service(entry).update_seconds(1) for entry in entries)])
         try:
             self._wait(in_flight, lambda names: not names, self._remaining(allowed))
         except DeadlineExceeded as late:
@@ -197,10 +198,11 @@ class Deployment:
         allowed = pace.FLOOR
         for item in declared:
             action = actions.get(item.name, "")
-            window = pace.stable_for(item.entry, self._request.stable_cap) if action else 0.0
+            its = of_service(item.entry)
+            window = its.stable_for(self._request.stable_cap) if action else 0.0
             watched.append(Watched(item.name, action, window))
             tasks = nodes if item.replicas is None else item.replicas
-            needed = pace.update_seconds(item.entry, tasks) if action == UPDATE else pace.create_seconds(item.entry)
+            needed = its.update_seconds(tasks) if action == UPDATE else its.create_seconds()
             allowed = max(allowed, needed + window)
         watch = Watch(self._engine, watched, self._clock)
         try:

@@ -4,9 +4,10 @@
 """A stack's definition: the normal form of ``docker stack config``, service by service.
 
 A service's definition is all that its ServiceSpec is made from: its own entry and the entries of the networks,
-secrets, configs and volumes that it uses, names resolved. Its digest goes into the label ``labels.DEFINITION`` on the
-service, so that a redeploy sees which services changed, and leaves the others alone (an update that changes nothing
-still destroys PreviousSpec).
+secrets, configs and volumes that it uses. Its digest goes into the label ``labels.DEFINITION`` on the service, so that
+a redeploy sees which services changed, and leaves the others alone (an update that changes nothing still destroys
+PreviousSpec). Which objects in the swarm the external secrets and configs are is not part of it: a rotation repoints
+services without their definition, and the objects can be read from the service itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .references import mapping, section, sequence
 
 Tree = Mapping[str, Any]
 
-SCHEME = "1"
+SCHEME = "2"
 """Written before a digest; another way to compute it gets another number."""
 CONTENT_DIGITS = 12
 """Hexadecimal digits of a config's content in its name; 48 bits tell the versions of one config apart."""
@@ -55,6 +56,7 @@ class Declared:
         replicas: for a replicated service; None for the other modes.
         image: as written.
         digest: of its definition.
+        secrets, configs: names in the swarm of those that it gets, sorted.
         entry: its entry in the normal form.
     """
 
@@ -64,6 +66,8 @@ class Declared:
     replicas: int | None
     image: str
     digest: str
+    secrets: tuple[str, ...]
+    configs: tuple[str, ...]
     entry: Tree = field(repr=False, compare=False)
 
 
@@ -135,13 +139,20 @@ def declared(tree: Tree, stack: str) -> tuple[Declared, ...]:
         replicas = deploy.get("replicas")
         count = (1 if replicas is None else int(replicas)) if mode == "replicated" else None
         name = "%s_%s" % (stack, key)
-        result.append(Declared(key, name, mode, count, str(entry.get("image") or ""), digest(tree, key), entry))
+        secrets = _names(tree, "secrets", _sources(entry.get("secrets")))
+        configs = _names(tree, "configs", _config_sources(entry))
+        image = str(entry.get("image") or "")
+        result.append(Declared(key, name, mode, count, image, digest(tree, key), secrets, configs, entry))
     return tuple(result)
 
 
 def digest(tree: Tree, key: str) -> str:
     """The digest of one service's definition; the same for the same meaning, whatever the order in the file."""
-    text = json.dumps(_part(tree, [key]), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    part = _part(tree, [key])
+    for kind in ("secrets", "configs"):
+        if kind in part:
+            part[kind] = {name: _nameless(entry) for name, entry in part[kind].items()}
+    text = json.dumps(part, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return "%s:%s" % (SCHEME, hashlib.sha256(text.encode("ascii")).hexdigest())
 
 
@@ -180,9 +191,24 @@ def networks_of(entry: Tree) -> list[str]:
 
 def configs_of(entry: Tree) -> set[str]:
     """The keys of the configs that a service uses."""
-    used = set(_sources(entry.get("configs")))
+    return set(_config_sources(entry))
+
+
+def _config_sources(entry: Tree) -> list[str]:
     credential = mapping(entry.get("credential_spec")).get("config")
-    return used | ({str(credential)} if credential else set())
+    return [*_sources(entry.get("configs")), *([str(credential)] if credential else [])]
+
+
+def _names(tree: Tree, kind: str, sources: Iterable[str]) -> tuple[str, ...]:
+    """The names in the swarm behind the keys of a section."""
+    entries = section(tree, kind)
+    return tuple(sorted(str(mapping(entries.get(source)).get("name") or source) for source in sources))
+
+
+def _nameless(entry: Any) -> Any:
+    if not mapping(entry).get("external"):
+        return entry
+    return {key: value for key, value in entry.items() if key != "name"}
 
 
 def _part(tree: Tree, keys: Sequence[str]) -> dict[str, Any]:

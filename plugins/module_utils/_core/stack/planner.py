@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import labels
+from .. import labels, versioned
 from ..errors import DeclarationError
 from ..plan import CREATE, REMOVE, UPDATE, Difference, Plan, Step
 from . import definition
@@ -163,7 +163,13 @@ def _differences(item: definition.Declared, service: Json | None) -> tuple[Diffe
     before = mapping(spec.get("Labels")).get(labels.DEFINITION)
     if before != item.digest:
         found.append(Difference("definition", before, item.digest))
-    image = str(mapping(mapping(spec.get("TaskTemplate")).get("ContainerSpec")).get("Image") or "")
+    container = mapping(mapping(spec.get("TaskTemplate")).get("ContainerSpec"))
+    for kind, wanted in ((versioned.SECRET, item.secrets), (versioned.CONFIG, item.configs)):
+        entries, _id, name = kind.references
+        live = sorted(str(entry.get(name)) for entry in container.get(entries) or ())
+        if live != list(wanted):
+            found.append(Difference(kind.name + "s", live, list(wanted)))
+    image = str(container.get("Image") or "")
     # The engine pins the tag to a digest; a declared digest stays part of the comparison.
     bare = image if "@" in item.image else image.split("@", 1)[0]
     if _familiar(bare) != _familiar(item.image):
