@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .._core import pace, verdict
@@ -25,13 +25,12 @@ from .._core.verdict import Verdict
 from . import errors, stack_cli
 from .client import Json
 from .stack_cli import Cli, Request
-from .stack_watch import Watch, Watched
 from .wait import DeadlineExceeded, wait_until
+from .watch import Watch, Watched, with_log
 
 ATTEMPTS = 3
 """How often a deployment is planned when others change the stack meanwhile."""
 ABSENT_DEADLINE = 120.0
-LOG_LINES = 20
 POLL = 0.5
 
 
@@ -210,17 +209,7 @@ class Deployment:
             verdicts = [item.verdict for item in seen]
         except DeadlineExceeded as late:
             verdicts = [watch.at_deadline(item) for item in late.last]
-        return tuple(self._with_log(item) for item in verdicts)
-
-    def _with_log(self, item: Verdict) -> Verdict:
-        if item.good or item.failure is None or item.failure.exit_code is None:
-            return item
-        try:
-            log = self._engine.task_log(item.failure.task, LOG_LINES)
-        except errors.EngineError as error:
-            # The verdict stands without its log.
-            log = "(the log can't be read: %s)" % error
-        return replace(item, failure=replace(item.failure, log=log))
+        return tuple(with_log(self._engine, item) for item in verdicts)
 
     # -- absent -----------------------------------------------------------------------------------------------------
 

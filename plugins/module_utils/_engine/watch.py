@@ -13,8 +13,9 @@ from .._core import verdict
 from .._core.plan import UPDATE
 from .._core.verdict import Verdict
 from .client import Json
-from .errors import EngineUnreachable, NoQuorum
+from .errors import EngineError, EngineUnreachable, NoQuorum
 
+LOG_LINES = 20
 PASSING = (NoQuorum, EngineUnreachable)
 """What a leader election or a restarting engine answers. The services go on meanwhile, so it is no verdict on them."""
 
@@ -27,6 +28,8 @@ class WatchedEngine(Protocol):
     def services(self) -> list[Json]: ...
 
     def tasks(self) -> list[Json]: ...
+
+    def task_log(self, task_id: str, lines: int) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,15 @@ class Watch:
             reason = "it runs, but the deadline came before it had run undisturbed for %g s" % window
             return replace(found, state=verdict.TIMEOUT, reason=reason)
         return found.timed_out()
+
+
+def with_log(engine: WatchedEngine, item: Verdict) -> Verdict:
+    """A bad verdict with the last lines that the failed container wrote."""
+    if item.good or item.failure is None or item.failure.exit_code is None:
+        return item
+    try:
+        log = engine.task_log(item.failure.task, LOG_LINES)
+    except EngineError as error:
+        # The verdict stands without its log.
+        log = "(the log can't be read: %s)" % error
+    return replace(item, failure=replace(item.failure, log=log))
