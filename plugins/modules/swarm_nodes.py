@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: swarm_nodes
-short_description: Keep labels and availability of a Docker Swarm's nodes as declared
+short_description: Keep labels, availability and roles of a Docker Swarm's nodes as declared
 version_added: 0.1.0
 description:
   - Takes the whole declared set of nodes in one call, compares it with the swarm, and updates only the nodes that
@@ -45,13 +45,15 @@ options:
           - Left out, the labels are not managed. V({}) removes those that this module set before.
         type: dict
       availability:
-        description: Whether the node gets tasks. Left out, it is not managed.
+        description:
+          - Whether the node gets tasks. Left out, it is not managed.
+          - With V(drain) the module also waits until the node's tasks are gone; see O(drain_deadline).
+          - Draining a manager does not stop it. When the swarm has other managers, and would lose its quorum if this
+            one were stopped next, that is a warning.
         type: str
         choices: [active, pause, drain]
       role:
-        description:
-          - The role that the node should have. It is only compared. A difference is a warning, and no role is changed
-            here.
+        description: The role that the node should have. A difference is a warning, unless O(change_roles=true).
         type: str
         choices: [manager, worker]
   labels_mode:
@@ -63,6 +65,27 @@ options:
     type: str
     choices: [merge, exact]
     default: merge
+  change_roles:
+    description:
+      - Promote and demote nodes to their O(nodes[].role). A node without one keeps its role, and so does a node that is
+        not declared.
+      - Promotions come first. Each new manager is waited for until it is reachable. Then the demotions come one at a
+        time, the leader last, and each is waited for until the raft has let go of the node.
+      - Before anything is changed, the whole change is held against the quorum, without counting on the promotions. It
+        is refused when the remaining managers would have no quorum, or none would be left.
+      - The manager that this module runs on is never demoted, because it could not see that through.
+    type: bool
+    default: false
+  drain_deadline:
+    description:
+      - Seconds that all tasks together have to leave the nodes that are declared with V(drain), also those that were
+        drained before. V(0) does not wait.
+      - When tasks are left then, the module fails and names them. The nodes stay drained, and the next run waits again.
+      - A task gets its service's stop grace period to end. The tasks of global services go too. A task of a job may run
+        to its end first. Containers that are no tasks are not looked at.
+      - The tasks of a node that is down can't end. They are not waited for, and that is a warning.
+    type: float
+    default: 120
   remove_superseded:
     description:
       - Demote and remove what is left of hosts that were installed anew. That is a node which is down, and whose name
@@ -94,6 +117,17 @@ EXAMPLES = r"""
         labels:
           tier: ingress
           monitoring: "true"
+
+- name: Let worker1 take manager3's place in the raft, and clear manager3
+  flotilla.swarm.swarm_nodes:
+    nodes:
+      - name: worker1
+        role: manager
+      - name: manager3
+        role: worker
+        availability: drain
+    change_roles: true
+    drain_deadline: 300
 
 - name: Take away every label of one node, whoever set it
   flotilla.swarm.swarm_nodes:
@@ -147,21 +181,34 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import nodes
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import drain, nodes
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import converge
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine, Json
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.drain import wait_drained
 
 
 def work(items: Sequence[nodes.Item], module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     """Bring the swarm's nodes to what is declared, and say what was done."""
+    options = module.params
+    asked = (engine.info().get("Swarm") or {}).get("NodeID") if options["change_roles"] else None
 
     def observe(source: Engine) -> list[Json]:
         return source.nodes()
 
     def plan(observed: list[Json]) -> nodes.Decision:
-        return nodes.plan(items, observed, module.params["labels_mode"], module.params["remove_superseded"])
+        return nodes.plan(
+            items,
+            observed,
+            options["labels_mode"],
+            options["remove_superseded"],
+            change_roles=options["change_roles"],
+            asked=asked,
+        )
 
-    outcome = converge(observe, plan, engine, dry_run=module.check_mode)
+    def afterwards(source: Engine, decision: nodes.Decision) -> list[str]:
+        return wait_drained(source, decision.drained, options["drain_deadline"])
+
+    outcome = converge(observe, plan, engine, dry_run=module.check_mode, afterwards=afterwards)
     decision = outcome.decision
     return _module.result_of(outcome.plan, nodes=list(decision.nodes), undeclared=list(decision.undeclared))
 
@@ -184,11 +231,14 @@ def main() -> None:
                 },
             },
             "labels_mode": {"type": "str", "choices": list(nodes.LABELS_MODES), "default": nodes.MERGE},
+            "change_roles": {"type": "bool", "default": False},
+            "drain_deadline": {"type": "float", "default": 120},
             "remove_superseded": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     with _module.failures(module):
+        drain.checked_deadline(module.params["drain_deadline"])
         items = nodes.declared(module.params["nodes"])
     _module.run(module, partial(work, items))
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, networks, nodes, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, REMOVE, Plan, Step
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine import apply
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import apply, node_steps
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
@@ -241,16 +241,33 @@ class TestWhenItCannotEnd:
     def test_a_manager_that_the_raft_keeps_is_named_with_the_mend(
         self, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(apply, "DEMOTION", 0.01)
+        monkeypatch.setattr(node_steps, "DEMOTION", 0.01)
         kept = engine.add_node("m2", "192.0.2.12", role="manager")
         engine.lose_node(kept)
         with pytest.raises(DeadlineExceeded) as late:
             apply.apply(Plan((Step(REMOVE, "node", "m2", (), {"id": kept}),)), engine, [], {})
         assert str(late.value) == (
-            "the raft did not let go of manager m2 within 0.01 s: check the managers' quorum, then "
-            "`docker node rm %s`" % kept
+            "the raft did not let go of manager m2 within 0.01 s (unreachable): check the managers' quorum "
+            "(`docker node ls`), and run again"
         )
         assert "remove_node" not in engine.calls
+
+    def test_what_comes_afterwards_adds_its_warnings(self, engine: MemoryEngine) -> None:
+        outcome = bring_nodes(
+            engine,
+            nodes.Item("name", "m1", {"a": "b"}),
+            afterwards=lambda _engine, decision: [decision.nodes[0]["name"]],
+        )
+        assert outcome.plan.warnings == ("m1",)
+        assert len(outcome.plan.steps) == 1
+
+    def test_what_fails_afterwards_tells_what_was_done(self, engine: MemoryEngine) -> None:
+        def late(_engine: Engine, _decision: nodes.Decision) -> list[str]:
+            raise DeadlineExceeded("not gone")
+
+        with pytest.raises(DeadlineExceeded, match=r"not gone \(already done: update node m1\)"):
+            bring_nodes(engine, nodes.Item("name", "m1", {"a": "b"}), afterwards=late)
+        assert bring_nodes(engine, nodes.Item("name", "m1", {"a": "c"}), afterwards=late, dry_run=True).plan
 
     def test_there_is_at_least_one_attempt(self, engine: MemoryEngine) -> None:
         with pytest.raises(ValueError, match="at least one attempt"):

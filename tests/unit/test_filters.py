@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters cluster_plan and declared_nodes: what a whole inventory must do to be one swarm."""
+"""The filters cluster_plan, declared_nodes and declared_by_host: what a whole inventory must do to be one swarm."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.flotilla.swarm.plugins.filter import declared_by_host as by_host_filter
 from ansible_collections.flotilla.swarm.plugins.filter.cluster_plan import FilterModule, cluster_plan
 from ansible_collections.flotilla.swarm.plugins.filter.declared_nodes import declared_nodes
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import cluster, quorum
@@ -40,6 +41,10 @@ def plan(observed: Mapping[str, Any], managers: list[str] | None = None, **optio
     return cluster_plan(observed, MANAGERS if managers is None else managers, WORKERS, **options)
 
 
+UNREACHABLE = (
+    "w2 is unreachable: bring it back, or correct its address; a run on a swarm that is there can leave it out "
+    "(--limit), and a host that is gone for good is taken out of the inventory"
+)
 NOBODY = {host: outside() for host in HOSTS}
 EVERYBODY = {host: member(host) for host in HOSTS}
 
@@ -125,7 +130,7 @@ def test_a_host_outside_the_run_forbids_a_new_swarm_but_not_the_extension_of_one
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"unreachable": True, "changed": False}, "w2 is unreachable"),
+        ({"unreachable": True, "changed": False}, UNREACHABLE),
         ({"failed": True, "msg": "no engine answers"}, "w2 could not be observed: no engine answers"),
         ({"skipped": True}, "w2 could not be observed: it gave no membership"),
     ],
@@ -214,7 +219,7 @@ def test_a_lost_quorum_may_be_due_to_an_allowed_silent_engine() -> None:
 
 def test_what_else_is_wrong_is_a_problem_beside_an_allowed_silent_engine() -> None:
     found = plan({**NOBODY, "m1": SILENT, "w2": {"unreachable": True}}, allow_silent=True)
-    assert found["problems"] == ["w2 is unreachable"]
+    assert found["problems"] == [UNREACHABLE]
 
 
 def test_another_role_is_a_warning() -> None:
@@ -348,6 +353,20 @@ def test_labels_that_are_no_strings_are_refused_with_their_hosts() -> None:
         declared_nodes(hostvars, ["w1", "w2"])
     assert "swarm_nodes_labels of w1.monitoring is the boolean true" in str(caught.value)
     assert "swarm_nodes_labels of w2 is not a dictionary" in str(caught.value)
+
+
+def test_what_hosts_declare_is_collected_as_it_is() -> None:
+    hostvars: dict[str, Any] = {
+        "w1": {"swarm_nodes_labels": {"tier": True}, "swarm_nodes_availability": "up"},
+        "w2": {"swarm_nodes_labels": None},
+        "w3": {},
+        "else": {"swarm_nodes_labels": {"a": "b"}},
+    }
+    assert by_host_filter.FilterModule().filters() == {"declared_by_host": by_host_filter.declared_by_host}
+    assert by_host_filter.declared_by_host(hostvars, ["w1", "w2", "w3"]) == {
+        "labels": {"w1": {"tier": True}, "w2": None, "w3": {}},
+        "availability": {"w1": "up", "w2": "", "w3": ""},
+    }
 
 
 def test_what_several_kernels_lack_is_said_once() -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, nodes
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,13 +23,14 @@ SOME_LABELS = st.dictionaries(st.sampled_from(("tier", "ssd", "zone")), st.sampl
 MODES = st.sampled_from(nodes.LABELS_MODES)
 DECLARED = st.dictionaries(
     st.sampled_from(NAMES),
-    st.tuples(st.none() | SOME_LABELS, st.none() | st.sampled_from(nodes.AVAILABILITIES)),
-).map(
-    lambda found: tuple(
-        nodes.Item("name", name, wanted, availability) for name, (wanted, availability) in found.items()
-    )
-)
-RUNS = st.lists(st.tuples(DECLARED, MODES), min_size=1, max_size=4)
+    st.tuples(
+        st.none() | SOME_LABELS,
+        st.none() | st.sampled_from(nodes.AVAILABILITIES),
+        st.none() | st.sampled_from(nodes.ROLES),
+    ),
+).map(lambda found: tuple(nodes.Item("name", name, *declared) for name, declared in found.items()))
+Run = tuple[tuple[nodes.Item, ...], str, bool]
+RUNS = st.lists(st.tuples(DECLARED, MODES, st.booleans()), min_size=1, max_size=4)
 
 
 def swarm(**worker_labels: Mapping[str, str]) -> MemoryEngine:
@@ -41,8 +42,14 @@ def swarm(**worker_labels: Mapping[str, str]) -> MemoryEngine:
     return engine
 
 
-def bring(engine: Engine, items: Sequence[nodes.Item], mode: str = nodes.MERGE) -> Outcome[nodes.Decision]:
-    return converge(lambda source: source.nodes(), lambda seen: nodes.plan(items, seen, mode), engine)
+def bring(
+    engine: MemoryEngine, items: Sequence[nodes.Item], mode: str = nodes.MERGE, change_roles: bool = False
+) -> Outcome[nodes.Decision]:
+    return converge(
+        lambda source: source.nodes(),
+        lambda seen: nodes.plan(items, seen, mode, change_roles=change_roles, asked=engine.node_id),
+        engine,
+    )
 
 
 def node(engine: MemoryEngine, name: str) -> dict[str, Any]:
@@ -59,38 +66,66 @@ def by_name(name: str, wanted: Mapping[str, str] | None = None, **more: Any) -> 
 
 class TestProperties:
     @given(RUNS)
-    def test_a_second_plan_is_empty_and_tells_what_was_reached(
-        self, runs: list[tuple[tuple[nodes.Item, ...], str]]
-    ) -> None:
+    def test_a_second_plan_is_empty_and_tells_what_was_reached(self, runs: list[Run]) -> None:
         engine = swarm(w1={"theirs": "x"})
-        for items, mode in runs:
-            outcome = bring(engine, items, mode)
-        items, mode = runs[-1]
-        again = nodes.plan(items, engine.nodes(), mode)
-        assert not again.plan
-        assert again.nodes == outcome.decision.nodes
-        assert again.undeclared == outcome.decision.undeclared
+        for items, mode, change_roles in runs:
+            before = engine.nodes()
+            try:
+                outcome = bring(engine, items, mode, change_roles)
+            except DeclarationError:
+                assert engine.nodes() == before, "a refusal comes before everything"
+                continue
+            again = nodes.plan(items, engine.nodes(), mode, change_roles=change_roles, asked=engine.node_id)
+            assert not again.plan
+            assert again.nodes == outcome.decision.nodes
+            assert again.undeclared == outcome.decision.undeclared
+            declared = {item.value: item.role for item in items if item.role and change_roles}
+            assert {name: node(engine, name)["Spec"]["Role"] for name in declared} == declared
 
-    @given(RUNS, DECLARED, MODES, st.randoms(use_true_random=False))
+    @given(RUNS, DECLARED, MODES, st.booleans(), st.randoms(use_true_random=False))
     def test_input_is_not_changed_and_its_order_does_not_matter(
-        self, runs: list[tuple[tuple[nodes.Item, ...], str]], items: tuple[nodes.Item, ...], mode: str, random: Any
+        self, runs: list[Run], items: tuple[nodes.Item, ...], mode: str, change_roles: bool, random: Any
     ) -> None:
         engine = swarm()
-        for earlier, earlier_mode in runs:
-            bring(engine, earlier, earlier_mode)
+        for earlier, earlier_mode, earlier_roles in runs:
+            with suppress(DeclarationError):
+                bring(engine, earlier, earlier_mode, earlier_roles)
         seen = engine.nodes()
         kept = copy.deepcopy((items, seen))
-        first = nodes.plan(items, seen, mode)
+
+        def planned(declared: Sequence[nodes.Item], observed: Sequence[dict[str, Any]]) -> Any:
+            try:
+                decision = nodes.plan(declared, observed, mode, change_roles=change_roles, asked=engine.node_id)
+            except DeclarationError as error:
+                return error.problems
+            return decision, [step.payload for step in decision.plan]
+
+        first = planned(items, seen)
         assert (items, seen) == kept
-        second = nodes.plan(random.sample(items, len(items)), random.sample(seen, len(seen)), mode)
-        assert first == second
-        assert [step.payload for step in first.plan] == [step.payload for step in second.plan]
+        assert planned(random.sample(items, len(items)), random.sample(seen, len(seen))) == first
 
     @given(RUNS)
-    def test_merging_never_touches_the_labels_of_others(self, runs: list[tuple[tuple[nodes.Item, ...], str]]) -> None:
+    def test_who_is_not_declared_is_never_touched(self, runs: list[Run]) -> None:
+        engine = swarm(w1={"theirs": "x"})
+        for items, mode, change_roles in runs:
+            before = {found["ID"]: found for found in engine.nodes()}
+            with suppress(DeclarationError):
+                for other in bring(engine, items, mode, change_roles).decision.undeclared:
+                    assert next(found for found in engine.nodes() if found["ID"] == other["id"]) == before[other["id"]]
+
+    @given(RUNS)
+    def test_without_leave_no_role_changes(self, runs: list[Run]) -> None:
+        engine = swarm()
+        roles = {found["ID"]: found["Spec"]["Role"] for found in engine.nodes()}
+        for items, mode, _change_roles in runs:
+            bring(engine, items, mode)
+        assert {found["ID"]: found["Spec"]["Role"] for found in engine.nodes()} == roles
+
+    @given(RUNS)
+    def test_merging_never_touches_the_labels_of_others(self, runs: list[Run]) -> None:
         theirs = {"theirs": "x", "empty": "", labels.PREFIX + "else": "kept"}
         engine = swarm(w1=theirs)
-        for items, _mode in runs:
+        for items, _mode, _change_roles in runs:
             bring(engine, items)
         found = node(engine, "w1")["Spec"]["Labels"]
         assert {key: found[key] for key in theirs} == theirs
@@ -188,11 +223,31 @@ class TestPlan:
         bring(engine, (by_name("w1", {}),), nodes.EXACT)
         assert node(engine, "w1")["Spec"]["Labels"] == {labels.PREFIX + "else": "kept"}
 
-    def test_a_role_is_only_compared(self) -> None:
+    def test_without_leave_a_role_is_only_compared(self) -> None:
         engine = swarm()
         decision = nodes.plan((by_name("w1", role="manager"), by_name("m1", role="manager")), engine.nodes())
         assert not decision.plan
-        assert decision.plan.warnings[0] == "node w1 is a worker and declared as a manager: this module changes no role"
+        assert decision.plan.warnings[0] == (
+            "node w1 is a worker and declared as a manager; it is left so (change_roles: true changes it)"
+        )
+
+    def test_a_manager_that_is_not_declared_keeps_its_role(self) -> None:
+        """Fault 43: the inventory lacks a manager that is in the swarm."""
+        engine = swarm()
+        m2 = engine.add_node("m2", "192.0.2.12", role="manager")
+        items = tuple(by_name(name, role="manager" if name == "m1" else "worker") for name in NAMES)
+        decision = nodes.plan(items, engine.nodes(), nodes.EXACT, True, change_roles=True)
+        assert not decision.plan
+        assert [found["id"] for found in decision.undeclared] == [m2]
+        assert decision.plan.warnings == (
+            "the swarm has nodes that are not declared, and they are left as they are: m2 (%s, ready)" % m2,
+        )
+
+    def test_the_drained_nodes_are_those_that_are_declared_so(self) -> None:
+        engine = swarm()
+        bring(engine, (by_name("w1", availability="drain"), by_name("w2", availability="drain")))
+        items = (by_name("w1"), by_name("w2", availability="drain"), by_name("w3", availability="drain"))
+        assert nodes.plan(items, engine.nodes()).drained == {node(engine, name)["ID"]: name for name in ("w2", "w3")}
 
     def test_nodes_that_are_not_declared_are_reported(self) -> None:
         engine = swarm()

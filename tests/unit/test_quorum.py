@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many managers a swarm needs, and which may be stopped."""
+"""How many managers a swarm needs, and which may be stopped or demoted."""
 
 from __future__ import annotations
 
@@ -76,3 +76,40 @@ def test_a_quorum_that_is_there_outlives_what_is_allowed(managers: set[str], rea
     up = managers & reachable
     if answer.allowed and len(up) >= quorum.needed(len(managers)):
         assert len(up - {which}) >= quorum.needed(len(managers))
+
+
+@pytest.mark.parametrize(
+    ("managers", "reachable", "which", "allowed", "reason"),
+    [
+        ("abc", "abc", "a", True, "2 of the other 2 would be reachable and 2 are needed"),
+        ("ab", "ab", "a", True, "1 of the other 1 would be reachable and 1 are needed"),
+        ("abc", "ab", "c", True, "2 of the other 2 would be reachable and 2 are needed"),
+        ("abc", "ab", "a", False, "would have no quorum: 1 of the other 2 would be reachable and 2 are needed"),
+        ("abcde", "abc", "a", False, "would have no quorum: 2 of the other 4 would be reachable and 3 are needed"),
+        ("abcde", "abcd", "a", True, "3 of the other 4 would be reachable and 3 are needed"),
+        ("a", "a", "a", False, "no manager would be left"),
+        ("ab", "ab", "c", False, "the raft has not taken it in yet"),
+    ],
+)
+def test_a_demotion_is_held_against_the_smaller_raft(
+    managers: str, reachable: str, which: str, allowed: bool, reason: str
+) -> None:
+    answer = quorum.may_demote(managers, reachable, which)
+    assert answer.allowed is allowed
+    assert answer.reason.endswith(reason)
+
+
+@given(managers=IDS, reachable=IDS, which=st.sampled_from("abcdefgh"))
+def test_the_managers_that_a_demotion_leaves_have_a_quorum(managers: set[str], reachable: set[str], which: str) -> None:
+    if quorum.may_demote(managers, reachable, which).allowed:
+        left = managers - {which}
+        assert left
+        assert len(left & reachable) >= quorum.needed(len(left))
+
+
+@given(managers=IDS, reachable=IDS, which=st.sampled_from("abcdefg"), more=st.sets(st.sampled_from("uvwxyz")))
+def test_managers_that_come_before_a_demotion_never_make_it_wrong(
+    managers: set[str], reachable: set[str], which: str, more: set[str]
+) -> None:
+    if quorum.may_demote(managers, reachable, which).allowed:
+        assert quorum.may_demote(managers | more, reachable | more, which).allowed

@@ -39,6 +39,28 @@ def test_a_manager_is_demoted_and_removed() -> None:
     assert not bring(engine, new).plan
 
 
+def test_what_is_left_goes_before_roles_change_and_counts_no_more() -> None:
+    engine, old, new = reinstalled()
+    m3 = engine.add_node("m3", "192.0.2.13", role="manager")
+    w1 = engine.add_node("w1", "192.0.2.21")
+    engine.add_node("w2", "192.0.2.22")
+    items = [
+        nodes.Item("id", new, role="worker"),
+        nodes.Item("id", m3, role="worker"),
+        nodes.Item("id", w1, role="manager"),
+        nodes.Item("name", "w2", {"a": "b"}),
+    ]
+    decision = nodes.plan(items, engine.nodes(), remove_superseded=True, change_roles=True, asked=engine.node_id)
+    assert [(step.action, step.payload["id"]) for step in decision.plan] == [
+        ("update", decision.nodes[-1]["id"]),
+        ("update", old),
+        ("remove", old),
+        ("update", w1),
+        ("update", new),
+        ("update", m3),
+    ]
+
+
 def test_a_worker_is_only_removed() -> None:
     engine, old, new = reinstalled("worker")
     assert [step.action for step in bring(engine, new).plan] == ["remove"]

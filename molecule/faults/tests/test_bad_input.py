@@ -81,7 +81,9 @@ HOSTS = [
     pytest.param(
         worker_that_is_a_manager, ("swarm_managers: m1 is in swarm_workers too",), id="worker-that-is-a-manager"
     ),
-    pytest.param(node_that_is_not_there, ("w9",), id="unreachable-node"),
+    pytest.param(
+        node_that_is_not_there, ("w9 is unreachable: bring it back, or correct its address",), id="unreachable-node"
+    ),
 ]
 
 

@@ -31,6 +31,13 @@ from .membership import (
 
 NODE_ID = "swarm_cluster_node_id"
 """The fact in which the role ``swarm_cluster`` publishes a host's node ID."""
+NODE_LABELS = "swarm_nodes_labels"
+NODE_AVAILABILITY = "swarm_nodes_availability"
+"""The host variables of the role ``swarm_nodes``."""
+MEND_UNREACHABLE = (
+    "bring it back, or correct its address; a run on a swarm that is there can leave it out (--limit), and a host that "
+    "is gone for good is taken out of the inventory"
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ def _split(
         if not result:
             continue
         if result.get("unreachable"):
-            problems.append("%s is unreachable" % host)
+            problems.append("%s is unreachable: %s" % (host, MEND_UNREACHABLE))
         elif result.get("failed") or "membership" not in result:
             problems.append("%s could not be observed: %s" % (host, result.get("msg") or "it gave no membership"))
         else:
@@ -247,6 +254,18 @@ def join_addresses(nodes: Sequence[Mapping[str, Any]], asked: str) -> list[str]:
     return [address for _other, _follower, address in sorted(found)]
 
 
+def declared_by_host(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What each host declares about its node, unchecked and unconverted: ``{"labels": {host: …}, "availability": …}``.
+
+    Args:
+        hostvars, hosts: as for ``declared_nodes``.
+    """
+    return {
+        "labels": {host: hostvars[host].get(NODE_LABELS, {}) for host in hosts},
+        "availability": {host: hostvars[host].get(NODE_AVAILABILITY, "") for host in hosts},
+    }
+
+
 def declared_nodes(
     hostvars: Mapping[str, Mapping[str, Any]],
     hosts: Sequence[str],
@@ -272,15 +291,15 @@ def declared_nodes(
     published = {host: str(found) for host in hosts if (found := (hostvars.get(host) or {}).get(NODE_ID))}
     for host in hosts:
         variables: Mapping[str, Any] = hostvars.get(host) or {}
-        declared = variables.get("swarm_nodes_labels") or {}
-        problems += labels.problems(declared, "swarm_nodes_labels of %s" % host)
+        declared = variables.get(NODE_LABELS) or {}
+        problems += labels.problems(declared, "%s of %s" % (NODE_LABELS, host))
         node_id = (ids or {}).get(host) or published.get(host)
         if published and not node_id:
             continue
         node: dict[str, Any] = {"id": node_id} if node_id else {"name": host}
         node["labels"] = declared
-        if variables.get("swarm_nodes_availability"):
-            node["availability"] = variables["swarm_nodes_availability"]
+        if variables.get(NODE_AVAILABILITY):
+            node["availability"] = variables[NODE_AVAILABILITY]
         if managers is not None:
             node["role"] = MANAGER if host in managers else WORKER
         nodes.append(node)

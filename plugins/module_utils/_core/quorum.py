@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many managers a swarm needs, which hosts can be declared to be them, and which of them may be stopped.
+"""How many managers a swarm needs, which hosts can be declared to be them, and which may be stopped or demoted.
 
 The raft of the managers accepts a write when a majority of all its members agrees, whether they are up or not
 (https://docs.docker.com/engine/swarm/raft/). The engine guards demotion by this, but not drain, reboot or a forced
@@ -58,14 +58,14 @@ def declaration_problems(managers: Sequence[str], workers: Sequence[str], *, all
 
 
 @dataclass(frozen=True)
-class StopAnswer:
-    """Whether an engine may be stopped now. ``reason`` is one sentence either way."""
+class Answer:
+    """Whether it may be done now. ``reason`` is one sentence either way."""
 
     allowed: bool
     reason: str
 
 
-def may_stop(managers: Collection[str], reachable: Collection[str], which: str) -> StopAnswer:
+def may_stop(managers: Collection[str], reachable: Collection[str], which: str) -> Answer:
     """Whether the engine of one node may be stopped without the swarm losing its quorum.
 
     Args:
@@ -77,11 +77,36 @@ def may_stop(managers: Collection[str], reachable: Collection[str], which: str) 
     up = members & set(reachable)
     need = needed(len(members))
     if which not in members:
-        return StopAnswer(True, "it is no manager, so the quorum does not depend on it")
+        return Answer(True, "it is no manager, so the quorum does not depend on it")
     left = up - {which}
     count = "%d of %d managers would be reachable and %d are needed" % (len(left), len(members), need)
     if which not in up:
-        return StopAnswer(True, "it is not reachable already, so nothing is lost: " + count)
+        return Answer(True, "it is not reachable already, so nothing is lost: " + count)
     if len(left) < need:
-        return StopAnswer(False, "the swarm would lose its quorum: " + count)
-    return StopAnswer(True, count)
+        return Answer(False, "the swarm would lose its quorum: " + count)
+    return Answer(True, count)
+
+
+def may_demote(managers: Collection[str], reachable: Collection[str], which: str) -> Answer:
+    """Whether one manager may be made a worker without the others lacking their quorum.
+
+    The engine asks the same when the demotion comes (swarmkit: raft.CanRemoveMember), and has then done what came
+    before it. To ask for several, ask for one after the other, each without those that went before.
+
+    Args:
+        managers: the node IDs of all managers of the raft, also of those that are down.
+        reachable: the node IDs of the managers that are reachable now, and stay managers.
+        which: the node ID of the manager that would be demoted.
+    """
+    members = set(managers)
+    if which not in members:
+        return Answer(False, "the raft has not taken it in yet")
+    left = members - {which}
+    if not left:
+        return Answer(False, "no manager would be left")
+    up = left & set(reachable)
+    need = needed(len(left))
+    count = "%d of the other %d would be reachable and %d are needed" % (len(up), len(left), need)
+    if len(up) < need:
+        return Answer(False, "the managers that are left would have no quorum: " + count)
+    return Answer(True, count)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from . import node_json
 from .plan import REMOVE, UPDATE, Difference, Step
 
 Json = Mapping[str, Any]
@@ -31,15 +32,15 @@ def remnants(
         addresses: the addresses by which the swarm knows a node.
     """
     by_id = {node["ID"]: node for node in observed}
-    current = [by_id[node_id] for node_id in current_ids if _state(by_id[node_id]) == "ready"]
+    current = [by_id[node_id] for node_id in current_ids if node_json.state(by_id[node_id]) == "ready"]
     ids = {node["ID"] for node in current}
     return sorted(
         (
             node
             for node in observed
             if node["ID"] not in ids
-            and _state(node) == "down"
-            and any(_name(node) == _name(now) and addresses(node) & addresses(now) for now in current)
+            and node_json.state(node) == "down"
+            and any(node_json.name(node) == node_json.name(now) and addresses(node) & addresses(now) for now in current)
         ),
         key=lambda node: str(node["ID"]),
     )
@@ -49,21 +50,16 @@ def steps(nodes: Iterable[Json]) -> list[Step]:
     """Demote, where it is a manager, and remove each of these nodes."""
     planned = []
     for node in nodes:
-        name = "%s (%s)" % (_name(node), node["ID"])
-        if node["Spec"]["Role"] == "manager":
+        name = "%s (%s)" % (node_json.name(node), node["ID"])
+        if node["Spec"]["Role"] == node_json.MANAGER:
             payload = {
                 "id": node["ID"],
                 "version": node["Version"]["Index"],
-                "spec": {**node["Spec"], "Role": "worker"},
+                "spec": {**node["Spec"], "Role": node_json.WORKER},
+                "role": node_json.WORKER,
             }
-            planned.append(Step(UPDATE, "node", name, (Difference("role", "manager", "worker"),), payload))
-        planned.append(Step(REMOVE, "node", name, (Difference("state", _state(node), None),), {"id": node["ID"]}))
+            differences = (Difference("role", node_json.MANAGER, node_json.WORKER),)
+            planned.append(Step(UPDATE, "node", name, differences, payload))
+        gone = (Difference("state", node_json.state(node), None),)
+        planned.append(Step(REMOVE, "node", name, gone, {"id": node["ID"]}))
     return planned
-
-
-def _name(node: Json) -> str:
-    return str((node.get("Description") or {}).get("Hostname") or node["ID"])
-
-
-def _state(node: Json) -> str:
-    return str((node.get("Status") or {}).get("State") or "unknown")

@@ -9,16 +9,15 @@ answer is to read again and plan again; ``converge`` does that, a bounded number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._core.errors import DeclarationError
 from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
-from . import errors
+from . import node_steps
 from .client import Engine
 from .errors import EngineError, InUse, NameConflict, NotFound, StaleVersion
-from .wait import DeadlineExceeded, wait_until
 
 ATTEMPTS = 5
 OVERTAKEN = (StaleVersion, NameConflict, InUse, NotFound)
@@ -64,6 +63,7 @@ def converge(
     engine: Engine,
     attempts: int = ATTEMPTS,
     dry_run: bool = False,
+    afterwards: Callable[[Engine, Decision], Sequence[str]] | None = None,
 ) -> Outcome[Decision]:
     """Observe, plan and apply, until a whole plan could be applied.
 
@@ -73,6 +73,7 @@ def converge(
         engine: where the steps go.
         attempts: how often a plan is made at most.
         dry_run: plan once and change nothing; the outcome's plan is then what would be done.
+        afterwards: waits for what the steps of this run, or of an earlier one, set going; it returns more warnings.
 
     Raises:
         DeclarationError: the planner refuses.
@@ -89,6 +90,7 @@ def converge(
             if dry_run:
                 return Outcome(decision, decision.plan, {})
             apply(decision.plan, engine, done, ids)
+            more = tuple(afterwards(engine, decision)) if afterwards else ()
         except OVERTAKEN as error:
             if attempt == attempts:
                 _tell(error, done, "planned %d times, overtaken each time" % attempts)
@@ -97,7 +99,7 @@ def converge(
             _tell(error, done)
             raise
         else:
-            return Outcome(decision, Plan(tuple(done), decision.plan.warnings), ids)
+            return Outcome(decision, Plan(tuple(done), decision.plan.warnings + more), ids)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -110,33 +112,13 @@ def apply(plan: Plan, engine: Engine, done: list[Step], ids: Ids) -> None:
             ids[step.kind, step.name] = created
 
 
-DEMOTION = 30.0
-"""Seconds for the raft to let go of a manager that was demoted; it takes about one where there is a quorum."""
-
-
-def _remove_node(engine: Engine, name: str, node_id: str) -> None:
-    """Remove a node, once it is no manager any more: a demotion is answered before the raft has carried it out."""
-
-    def demoted(nodes: list[dict[str, Any]]) -> bool:
-        return not any(node["ID"] == node_id and node.get("ManagerStatus") for node in nodes)
-
-    try:
-        wait_until(engine.nodes, demoted, DEMOTION)
-    except DeadlineExceeded as late:
-        raise errors.DeadlineExceeded(
-            "the raft did not let go of manager %s within %g s: check the managers' quorum, then `docker node rm %s`"
-            % (name, DEMOTION, node_id)
-        ) from late
-    engine.remove_node(node_id)
-
-
 Handler = Callable[[Engine, str, Mapping[str, Any]], "str | None"]
 """Sends one step; returns the ID of what it created."""
 
 # What each handler needs in the payload is what it takes from it.
 _HANDLERS: Mapping[tuple[str, str], Handler] = {
-    ("node", UPDATE): lambda engine, _name, p: engine.update_node(p["id"], p["version"], p["spec"]),
-    ("node", REMOVE): lambda engine, name, p: _remove_node(engine, name, p["id"]),
+    ("node", UPDATE): node_steps.update,
+    ("node", REMOVE): lambda engine, name, p: node_steps.remove(engine, name, p["id"]),
     ("secret", CREATE): lambda engine, name, p: engine.create_secret(name, p["data"], p["labels"]),
     ("secret", UPDATE): lambda engine, _name, p: engine.update_secret(p["id"], p["version"], p["spec"]),
     ("secret", REMOVE): lambda engine, _name, p: engine.remove_secret(p["id"]),
