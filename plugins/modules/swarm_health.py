@@ -34,7 +34,7 @@ options:
     type: str
     choices: [active, pause, drain]
   node_ids:
-    description: IDs of nodes that must be ready.
+    description: IDs of nodes that must be ready. The managers among them must be reachable too.
     type: list
     elements: str
     default: []

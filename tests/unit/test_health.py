@@ -94,6 +94,16 @@ def test_workers_are_counted_and_those_that_are_down_named() -> None:
     assert "docker node rm id-w2" in found.warnings[0]
 
 
+def test_a_manager_that_must_be_there_must_be_reachable() -> None:
+    expected = Expectations(managers=1, node_ids=("id-m2", "id-w1"))
+    assert examined(expected).problems == ()
+
+    def silent(nodes: list[dict[str, Any]]) -> None:
+        nodes[1]["reachability"] = "unreachable"
+
+    assert examined(expected, nodes=silent).problems == ("the manager m2 is ready, and its raft is unreachable",)
+
+
 def test_nodes_that_must_be_ready() -> None:
     expected = Expectations(node_ids=("id-w1", "id-w2", "gone"))
     found = examined(expected, nodes=lambda nodes: nodes[3].update(state="down"))

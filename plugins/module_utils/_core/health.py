@@ -22,7 +22,7 @@ class Expectations:
         managers: so many managers are reachable; None = all that there are.
         workers: so many workers are ready.
         manager_availability: every reachable manager has it.
-        node_ids: these nodes are there and ready.
+        node_ids: these nodes are there and ready, and the managers among them reachable.
         stacks: every service of these stacks has converged.
     """
 
@@ -92,11 +92,15 @@ def _node_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str]:
     if expected.workers is not None and len(ready) < expected.workers:
         others = _listed((node for node in workers if node not in ready), "state")
         yield "workers expected: %d, ready: %d%s" % (expected.workers, len(ready), others)
-    states = {node["id"]: (node["name"], node["state"]) for node in nodes}
+    by_id = {node["id"]: node for node in nodes}
     for node_id in expected.node_ids:
-        name, state = states.get(node_id, (node_id, "not in the swarm"))
-        if state != "ready":
-            yield "the node %s is %s" % (name, state)
+        node = by_id.get(node_id)
+        if node is None:
+            yield "the node %s is not in the swarm" % node_id
+        elif node["state"] != "ready":
+            yield "the node %s is %s" % (node["name"], node["state"])
+        elif node["role"] == "manager" and node["reachability"] != "reachable":
+            yield "the manager %s is ready, and its raft is %s" % (node["name"], node["reachability"] or "not reachable")
 
 
 def _stack_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str]:
