@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import inventory
-from ansible_collections.flotilla.swarm.plugins.plugin_utils import stack_files
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import inventory, versioned
+from ansible_collections.flotilla.swarm.plugins.plugin_utils import data_objects, stack_files
 
 ARGUMENTS: dict[str, Any] = {
     "managers": {"type": "list", "elements": "str", "required": True},
@@ -36,6 +36,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        secrets, problems_of_secrets = self._with_contents(versioned.SECRET, arguments["secrets"])
+        configs, problems_of_configs = self._with_contents(versioned.CONFIG, arguments["configs"])
         declared = inventory.Declaration(
             managers=arguments["managers"],
             workers=arguments["workers"],
@@ -43,10 +45,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             availability=arguments["availability"],
             manager_availability=arguments["manager_availability"],
             allow_even_managers=arguments["allow_even_managers"],
-            secrets=arguments["secrets"],
-            configs=arguments["configs"],
+            secrets=secrets,
+            configs=configs,
             networks=arguments["networks"],
             stacks=[self._stack(item) for item in arguments["stacks"]],
+            file_problems=[*problems_of_secrets, *problems_of_configs],
         )
         problems = inventory.problems(declared)
         result.update({"changed": False, "problems": problems})
@@ -56,16 +59,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             result.update({"failed": True, "msg": "The declaration has %s; no host was touched:%s" % (count, lines)})
         else:
             result["msg"] = (
-                "%d managers, %d workers, %d secrets, %d networks and %d stacks are declared without contradiction"
+                "%d managers, %d workers, %d secrets, %d configs, %d networks and %d stacks are declared without "
+                "contradiction"
                 % (
                     len(declared.managers),
                     len(declared.workers),
                     len(declared.secrets),
+                    len(declared.configs),
                     len(declared.networks),
                     len(declared.stacks),
                 )
             )
         return result
+
+    def _with_contents(self, kind: versioned.Kind, items: list[Any]) -> tuple[list[Any], list[str]]:
+        return data_objects.with_contents(kind, items, lambda path: self._find_needle("files", path), self._loader)
 
     def _stack(self, item: Any) -> inventory.Stack:
         if not isinstance(item, dict):

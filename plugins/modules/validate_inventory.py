@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - the flotilla.swarm authors (!UNKNOWN)
 description:
-  - Checks managers, workers, labels, availability, secrets, networks and stack files against each other, on the
-    controller.
+  - Checks managers, workers, labels, availability, secrets, configs, networks and stack files against each other, on
+    the controller.
   - Fails with all problems at once. Each names the key, and how to mend it. The value of a secret is in no message and
     no result.
   - Connects to no host. Run it once, in the first play.
@@ -45,12 +45,12 @@ options:
     type: bool
     default: false
   secrets:
-    description: What M(flotilla.swarm.swarm_secrets) takes as C(secrets).
+    description: What M(flotilla.swarm.swarm_secrets) takes as C(secrets). Their files are read here too.
     type: list
     elements: dict
     default: []
   configs:
-    description: Configs that stacks may name as external, in the same form as O(secrets).
+    description: What M(flotilla.swarm.swarm_configs) takes as C(configs). Their files are read here too.
     type: list
     elements: dict
     default: []
@@ -92,6 +92,7 @@ EXAMPLES = r"""
     labels:
       w1: {tier: application}
     secrets: "{{ swarm_secrets_items }}"
+    configs: "{{ swarm_configs_items }}"
     networks: "{{ swarm_networks_items }}"
     stacks:
       - name: medianest

@@ -22,6 +22,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
         ("manager_availability", "swarm_cluster_manager_availability"),
         ("networks", "swarm_networks_items"),
         ("secrets", "swarm_secrets_items"),
+        ("configs", "swarm_configs_items"),
         ("stacks", "swarm_stack_items"),
     ],
 )

@@ -73,6 +73,27 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("a secret twice", {"secrets": [{"name": n, "value": CANARY} for n in ("jwt", "JWT")]}, "more than once"),
     ("a long secret name", {"secrets": [{"name": n, "value": CANARY} for n in ("jwt", "n" * 62)]}, "65 characters"),
     ("a secret that is no mapping", {"secrets": [{"name": "jwt", "value": CANARY}, CANARY]}, "each item is a mapping"),
+    (
+        "a secret's unknown key",
+        {"secrets": [{"name": "jwt", "value": CANARY, "vaule": CANARY}]},
+        "unknown vaule; there",
+    ),
+    ("two sources", {"secrets": [{"name": "jwt", "value": CANARY, "generate": {}}]}, "give exactly one of value"),
+    ("a short length", {"secrets": [{"name": "jwt", "generate": {"length": 1}}]}, "generate.length is not a whole"),
+    (
+        "adopt as a text",
+        {"secrets": [{"name": "jwt", "value": CANARY, "adopt": "yes"}]},
+        "adopt is neither true nor false",
+    ),
+    (
+        "a secret that is to go",
+        {"secrets": [{"name": "jwt", "state": "absent"}]},
+        "the external secret jwt is not declared",
+    ),
+    ("a large config", {"configs": [{"name": "c", "value": "x" * 1024000}]}, "configs[0] (c): value has 1024000 bytes"),
+    ("the key's config", {"configs": [{"name": "flotilla_digest_key", "value": CANARY}]}, "choose another"),
+    ("a config that is no mapping", {"configs": [CANARY]}, "configs[0]: each item is a mapping"),
+    ("a file", {"file_problems": ["secrets[0] (jwt): file: none is not there"]}, "secrets[0] (jwt): file: none is not"),
     ("a network twice", {"networks": [{"name": "back"}, {"name": "back"}]}, "more than once"),
     ("a bad network name", {"networks": [{"name": "back"}, {"name": "a b"}]}, "'a b'"),
     ("an unknown key of a network", {"networks": [{"name": "back", "encryptd": True}]}, "unknown encryptd"),
@@ -94,6 +115,24 @@ def test_one_problem_one_sentence_with_its_mend(changes: dict[str, Any], word: s
     assert len(found) == 1, found
     assert word in found[0]
     assert CANARY not in found[0]
+
+
+@pytest.mark.parametrize("source", [{"value": CANARY}, {"generate": {}}, {"value": CANARY, "adopt": True}])
+@pytest.mark.parametrize("named", ["jwt", "jwt_v1", "jwt_v12"])
+def test_a_stack_may_name_a_secret_or_config_or_a_version_of_it(source: dict[str, Any], named: str) -> None:
+    text = (
+        "services: {a: {image: x}}\nsecrets: {s: {external: true, name: %s}}\nconfigs: {s: {external: true, name: %s}}"
+    )
+    items = [{"name": "jwt", **source}]
+    declared = declaration(secrets=items, configs=items, stacks=[stack(text % (named, named))])
+    assert inventory.problems(declared) == []
+
+
+@pytest.mark.parametrize("named", ["jwt_v", "jwt_v0", "jwt_v1_v1", "jw_v1"])
+def test_what_only_begins_like_a_declared_name_is_not_declared(named: str) -> None:
+    text = "services: {a: {image: x}}\nconfigs: {s: {external: true, name: %s}}" % named
+    (problem,) = inventory.problems(declaration(configs=[{"name": "jwt", "value": "1"}], stacks=[stack(text)]))
+    assert "the external config %s is not declared: add it to configs (swarm_configs_items)" % named in problem
 
 
 def test_even_or_many_managers_may_be_asked_for() -> None:
@@ -159,7 +198,9 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "", "${X}", "node.role"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["name", "value", "labels", "deploy", "a"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "value", "labels", "state", "generate", "deploy", "a"]), inner, max_size=3
+        )
     ),
     max_leaves=6,
 )

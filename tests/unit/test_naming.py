@@ -51,6 +51,22 @@ def test_a_name_is_not_ours_unless_labels_and_name_agree(name: str, found: dict[
     assert naming.parse(name, found) is None
 
 
+@given(LOGICAL, VERSIONS)
+def test_a_name_claims_what_was_written_into_it_and_nothing_else(logical: str, version: int) -> None:
+    name = naming.VersionedName(logical, version)
+    assert naming.claimed(str(name)) == name
+    assert naming.claimed("%s_v1" % name) == naming.VersionedName(str(name), 1)
+
+
+@pytest.mark.parametrize("name", ["db", "db_v", "db_v0", "db_v01", "db_vault", "db_v1x", "_v1", "db_v\u0661", "db-v1"])
+def test_a_name_that_claims_nothing(name: str) -> None:
+    assert naming.claimed(name) is None
+
+
+def test_what_the_swarm_takes_for_a_version_claims_to_be_one() -> None:
+    assert naming.claimed("DB_V2") == naming.VersionedName("DB", 2)
+
+
 def test_an_object_without_labels_is_not_ours() -> None:
     assert naming.parse("db_v1", None) is None
 

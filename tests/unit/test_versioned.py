@@ -6,153 +6,31 @@
 from __future__ import annotations
 
 import base64
-import copy
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine import digest_key
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
-from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
-from hypothesis import given
-from hypothesis import strategies as st
-
-OWNER = "flotilla"
-KEY = digest.Key(b"k" * 32)
-KINDS = (versioned.SECRET, versioned.CONFIG)
-
-NAMES = ("db", "db_v1", "db_vault_v1", "jwt.key", "Z")
-LABELS = st.none() | st.dictionaries(st.sampled_from(("a", "b")), st.sampled_from(("", "1", "2")))
-DATA = st.binary(min_size=1, max_size=3)
-DECLARED = st.dictionaries(st.sampled_from(NAMES), st.tuples(DATA, LABELS), max_size=4).map(
-    lambda found: tuple(versioned.Item(name, data, found_labels) for name, (data, found_labels) in found.items())
+from ansible_collections.flotilla.swarm.tests.support.data_objects import (
+    KEY,
+    KINDS,
+    OWNER,
+    RECIPE,
+    Items,
+    absent,
+    bring,
+    create,
+    item,
+    names,
+    objects,
+    read,
+    secret,
+    service,
+    steps,
 )
-HISTORIES = st.lists(DECLARED, min_size=1, max_size=4)
+from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
 
-
-def read(
-    engine: Engine, kind: versioned.Kind = versioned.SECRET, key: digest.Key | None = KEY
-) -> versioned.Observation:
-    objects = engine.secrets() if kind is versioned.SECRET else engine.configs()
-    return versioned.Observation(objects, digest_key.read(engine, key), engine.services())
-
-
-def bring(
-    engine: Engine,
-    items: Sequence[versioned.Item],
-    kind: versioned.Kind = versioned.SECRET,
-    owner: str = OWNER,
-    prune: bool = False,
-    key: digest.Key | None = KEY,
-) -> Outcome[versioned.Decision]:
-    return converge(
-        lambda source: read(source, kind, key), lambda seen: versioned.plan(kind, items, seen, owner, prune), engine
-    )
-
-
-def item(name: str, data: bytes, **more: Any) -> versioned.Item:
-    return versioned.Item(name, data, **more)
-
-
-def names(engine: MemoryEngine) -> list[str]:
-    return sorted(secret["Spec"]["Name"] for secret in engine.secrets())
-
-
-def service(name: str, *secrets: Mapping[str, Any]) -> dict[str, Any]:
-    references = [{"SecretID": s["ID"], "SecretName": s["Spec"]["Name"]} for s in secrets]
-    return {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": "app:1", "Secrets": references}}}
-
-
-def secret(engine: MemoryEngine, name: str) -> dict[str, Any]:
-    return next(found for found in engine.secrets() if found["Spec"]["Name"] == name)
-
-
-class TestProperties:
-    @given(st.sampled_from(KINDS), HISTORIES, st.booleans())
-    def test_a_second_plan_is_empty(
-        self, kind: versioned.Kind, history: list[tuple[versioned.Item, ...]], prune: bool
-    ) -> None:
-        engine = MemoryEngine()
-        for items in history:
-            outcome = bring(engine, items, kind, prune=prune, key=None)
-        again = versioned.plan(kind, history[-1], read(engine, kind, None), OWNER, prune)
-        assert not again.plan
-        assert again.current == {
-            name: {**entry, "id": outcome.id_of(kind.name, entry["name"], entry["id"])}
-            for name, entry in outcome.decision.current.items()
-        }
-
-    @given(HISTORIES, DECLARED, st.booleans(), st.randoms(use_true_random=False))
-    def test_input_is_not_changed_and_its_order_does_not_matter(
-        self, history: list[tuple[versioned.Item, ...]], items: tuple[versioned.Item, ...], prune: bool, random: Any
-    ) -> None:
-        engine = MemoryEngine()
-        for earlier in history:
-            bring(engine, earlier)
-        seen = read(engine)
-        kept = copy.deepcopy((items, seen))
-        first = versioned.plan(versioned.SECRET, items, seen, OWNER, prune)
-        assert (items, seen) == kept
-        shuffled = versioned.Observation(random.sample(seen.objects, len(seen.objects)), seen.key, seen.services)
-        second = versioned.plan(versioned.SECRET, random.sample(items, len(items)), shuffled, OWNER, prune)
-        assert first == second
-        assert [step.payload for step in first.plan] == [step.payload for step in second.plan]
-
-    @given(HISTORIES)
-    def test_what_is_not_ours_is_never_touched(self, history: list[tuple[versioned.Item, ...]]) -> None:
-        engine = MemoryEngine()
-        for name in ("db_v1x", "db_vault", "other_v1"):
-            engine.create_secret(name, b"theirs", {})
-        bring(engine, (item("foreign", b"1"),), owner="other")
-        before = [found for found in engine.secrets() if not labels.owned_by(found["Spec"]["Labels"], OWNER)]
-        for items in history:
-            bring(engine, items, prune=True)
-        assert before == [found for found in engine.secrets() if not labels.owned_by(found["Spec"]["Labels"], OWNER)]
-
-    @given(st.lists(DATA, min_size=1, max_size=5))
-    def test_versions_only_rise(self, values: list[bytes]) -> None:
-        engine = MemoryEngine()
-        versions = [
-            bring(engine, (item("db", value),), prune=True).decision.current["db"]["version"] for value in values
-        ]
-        changes = sum(1 for one, other in pairwise(values) if one != other)
-        assert versions == sorted(versions)
-        assert versions[-1] == 1 + changes
-
-    @given(st.binary(min_size=12, max_size=40), st.binary(min_size=12, max_size=40), st.sampled_from(KINDS))
-    def test_no_byte_of_a_value_is_shown(self, one: bytes, other: bytes, kind: versioned.Kind) -> None:
-        engine = MemoryEngine()
-        key = digest.Key(b"\x01secret key\x02" * 4)
-        bring(engine, (item("a", one), item("b", one)), kind, key=key)
-        items = (item("a", other, labels={"x": "y"}), item("b", one, labels={"x": "y"}), item("c", one))
-        seen = read(engine, kind, key)
-        decision = versioned.plan(kind, items, seen, OWNER)
-        plan = decision.plan
-        shown = [
-            repr(plan),
-            json.dumps(plan.as_list()),
-            json.dumps(plan.diff()),
-            repr(decision),
-            repr(items),
-            repr(seen.key),
-        ]
-        for value in (one, other, key.value):
-            for form in forms(value):
-                assert not any(form in text for text in shown)
-
-
-def forms(value: bytes) -> list[str]:
-    """How a value, or a hash of it that needs no key, could stand in a text."""
-    hashed = [
-        hashlib.new(name, value, usedforsecurity=False).hexdigest() for name in ("md5", "sha1", "sha256", "sha512")
-    ]
-    return [value.hex(), base64.b64encode(value).decode(), repr(value)[2:-1], value.decode("latin-1"), *hashed]
+EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
 
 
 class TestPlan:
@@ -262,9 +140,10 @@ class TestPlan:
         assert [step.name for step in second.plan] == ["db_v2"]
 
     def test_the_key_is_no_config_that_pruning_takes(self, engine: MemoryEngine) -> None:
+        bring(engine, (item("db", b"1"),), key=None)
         bring(engine, (item("c", b"1"),), versioned.CONFIG, key=None)
-        bring(engine, (item("c", b"2"),), versioned.CONFIG, key=None, prune=True)
-        assert sorted(config["Spec"]["Name"] for config in engine.configs()) == ["c_v2", "flotilla_digest_key"]
+        bring(engine, (item("c", b"2"), absent("flotilla_digest_key")), versioned.CONFIG, key=None, prune=True)
+        assert names(engine, versioned.CONFIG) == ["c_v2", "flotilla_digest_key"]
 
     def test_secrets_that_are_not_declared_stay(self, engine: MemoryEngine) -> None:
         bring(engine, (item("old", b"1"),))
@@ -322,28 +201,65 @@ class TestPrune:
 
 
 class TestNamesThatAreTaken:
-    def test_by_an_object_that_nobody_labelled(self, engine: MemoryEngine) -> None:
+    @EACH
+    @pytest.mark.parametrize("version", [1, 3])
+    def test_by_an_object_that_nobody_labelled(self, engine: MemoryEngine, kind: versioned.Kind, version: int) -> None:
+        name = "db_v%d" % version
+        create(engine, kind, name, b"theirs", {})
+        with pytest.raises(DeclarationError) as caught:
+            bring(engine, (item("db", b"1"), item("other", b"1")), kind)
+        assert str(caught.value) == (
+            "%ss: db can't become db_v1: %s is in the swarm and was not made by this collection. "
+            "Set adopt: true to take it over, or choose another name" % (kind.name, name)
+        )
+        assert names(engine, kind) == [name]
+
+    def test_an_older_one_that_nobody_labelled_is_in_nobodys_way(self, engine: MemoryEngine) -> None:
         engine.create_secret("db_v1", b"theirs", {})
-        with pytest.raises(
-            DeclarationError, match="db can't become db_v1: db_v1 is in the swarm and not made by"
-        ) as caught:
-            bring(engine, (item("db", b"1"), item("other", b"1")))
-        assert "Choose another name" in str(caught.value)
-        assert names(engine) == ["db_v1"]
+        engine.create_secret("db_v2", b"theirs", {})
+        bring(engine, (item("db", b"1", adopt=True),))
+        bring(engine, (item("db", b"2"),))
+        assert names(engine) == ["db_v1", "db_v2", "db_v3"]
 
     def test_by_another_owner_at_any_version(self, engine: MemoryEngine) -> None:
         bring(engine, (item("db", b"1"),), owner="other")
-        with pytest.raises(DeclarationError, match="has the owner 'other', not 'flotilla'"):
+        with pytest.raises(DeclarationError, match=r"the owner 'other', not 'flotilla'\. Set adopt: true"):
             bring(engine, (item("db", b"1"),))
         bring(engine, (item("db", b"2"),), owner="other", prune=True)
         assert names(engine) == ["db_v2"]
         with pytest.raises(DeclarationError, match="db_v2 is in the swarm and has the owner 'other'"):
             bring(engine, (item("db", b"1"),))
 
-    def test_by_our_own_in_another_case(self, engine: MemoryEngine) -> None:
+    @pytest.mark.parametrize("adopt", [False, True])
+    def test_by_our_own_in_another_case(self, engine: MemoryEngine, adopt: bool) -> None:
         bring(engine, (item("DB", b"1"),))
-        with pytest.raises(DeclarationError, match="DB_v1 is in the swarm and is the same name to it"):
-            bring(engine, (item("db", b"1"),))
+        with pytest.raises(
+            DeclarationError, match=r"DB_v1 is in the swarm and is the same name to it \(.*\). Write DB,"
+        ):
+            bring(engine, (item("db", b"1", adopt=adopt),))
+
+    @pytest.mark.parametrize("adopt", [False, True])
+    @pytest.mark.parametrize("name", ["DB_v1", "DB_v4"])
+    def test_by_somebody_elses_in_another_case(self, engine: MemoryEngine, adopt: bool, name: str) -> None:
+        engine.create_secret(name, b"theirs", {})
+        with pytest.raises(DeclarationError, match="Write DB with adopt: true to take it over, or choose another name"):
+            bring(engine, (item("db", b"1", adopt=adopt),))
+
+    @pytest.mark.parametrize("adopt", [False, True])
+    @pytest.mark.parametrize(
+        ("name", "found"),
+        [
+            ("db_v1", {labels.OWNER: OWNER}),  # a stack's config that the stack's file gave this name
+            ("db_v1", {labels.OWNER: "other", labels.NAME: "db", labels.VERSION: "2"}),
+            ("db_V1", {}),
+        ],
+    )
+    def test_by_what_can_become_no_version(
+        self, engine: MemoryEngine, name: str, found: dict[str, str], adopt: bool
+    ) -> None:
+        engine.create_secret(name, b"theirs", found)
+        with pytest.raises(DeclarationError, match="%s is in the swarm and is no version of it, for its labels" % name):
+            bring(engine, (item("db", b"1", adopt=adopt),))
 
     def test_every_one_is_named(self, engine: MemoryEngine) -> None:
         engine.create_secret("a_v1", b"theirs", {})
@@ -359,78 +275,173 @@ class TestNamesThatAreTaken:
             bring(engine, (item("x" * 61, b"last"),))
 
 
-class TestDeclared:
-    def test_a_text_and_its_base64_are_the_same_bytes(self) -> None:
-        text, encoded = versioned.declared(
-            versioned.SECRET,
-            [{"name": "a", "value": "ä\r\n"}, {"name": "b", "value_base64": "w6QN\nCg==\n", "labels": {"x": ""}}],
+class TestGenerated:
+    @EACH
+    def test_a_value_is_made_once(self, engine: MemoryEngine, kind: versioned.Kind) -> None:
+        first = bring(engine, (item("db", b"random", recipe=RECIPE),), kind)
+        assert steps(first.plan) == [("create", "db_v1")]
+        again = bring(engine, (item("db", b"other", recipe=versioned.Recipe(64)),), kind)
+        assert not again.plan
+        assert again.decision.current == {"db": {"name": "db_v1", "id": objects(engine, kind)[0]["ID"], "version": 1}}
+
+    def test_under_another_key_it_is_kept_and_its_labels_change(self, engine: MemoryEngine) -> None:
+        bring(engine, (item("db", b"random", recipe=RECIPE),))
+        outcome = bring(engine, (item("db", b"x", labels={"a": "b"}, recipe=RECIPE),), key=digest.Key(b"o" * 32))
+        assert steps(outcome.plan) == [("update", "db_v1")]
+        assert outcome.plan.warnings == ()
+
+    @EACH
+    def test_a_declared_value_takes_its_place_and_the_other_way_round(
+        self, engine: MemoryEngine, kind: versioned.Kind
+    ) -> None:
+        bring(engine, (item("db", b"random", recipe=RECIPE),), kind)
+        assert not bring(engine, (item("db", b"random"),), kind).plan
+        assert steps(bring(engine, (item("db", b"1"),), kind).plan) == [("create", "db_v2")]
+        assert not bring(engine, (item("db", b"random", recipe=RECIPE),), kind).plan
+
+    def test_the_key_is_stored_with_it(self, engine: MemoryEngine) -> None:
+        first = bring(engine, (item("db", b"random", recipe=RECIPE),), key=None)
+        assert [name for _action, name in steps(first.plan)] == ["flotilla_digest_key", "db_v1"]
+
+    def test_it_must_have_been_made(self, engine: MemoryEngine) -> None:
+        with pytest.raises(ValueError, match="db has no value: one to be generated is made before it is planned"):
+            bring(engine, (item("db", recipe=RECIPE),))
+
+
+class TestAbsent:
+    @EACH
+    def test_every_version_goes(self, engine: MemoryEngine, kind: versioned.Kind) -> None:
+        for value in (b"1", b"2"):
+            bring(engine, (item("db", value), item("db_v1", value)), kind)
+        outcome = bring(engine, (absent("db"),), kind)
+        assert steps(outcome.plan) == [("remove", "db_v1"), ("remove", "db_v2")]
+        assert names(engine, kind) == ["db_v1_v1", "db_v1_v2"]
+        assert outcome.decision.current == {}
+        assert not bring(engine, (absent("db"),), kind).plan
+
+    @EACH
+    def test_what_is_used_stays_and_is_reported(self, engine: MemoryEngine, kind: versioned.Kind) -> None:
+        for value in (b"1", b"2"):
+            bring(engine, (item("db", value),), kind)
+        service_id = engine.create_service(service("app", secret(engine, "db_v1", kind), kind=kind))
+        index = engine.services()[0]["Version"]["Index"]
+        engine.update_service(service_id, index, service("app", secret(engine, "db_v2", kind), kind=kind))
+        bring(engine, (item("db", b"3"),), kind)
+        for planned in ([("remove", "db_v3")], []):
+            outcome = bring(engine, (absent("db"),), kind)
+            assert steps(outcome.plan) == planned
+            assert outcome.decision.kept == (
+                {"name": "db_v1", "used_by": ["app"]},
+                {"name": "db_v2", "used_by": ["app"]},
+            )
+            assert outcome.plan.warnings == (
+                "%ss: db is declared absent, but what is in use stays: db_v1 (app), db_v2 (app)" % kind.name,
+            )
+
+    @pytest.mark.parametrize("adopt", [False, True])
+    def test_strangers_stay(self, engine: MemoryEngine, adopt: bool) -> None:
+        engine.create_secret("db_v1", b"theirs", {})
+        bring(engine, (item("a", b"1"),), owner="other")
+        outcome = bring(engine, (replace(absent("db"), adopt=adopt), replace(absent("a"), adopt=adopt)))
+        assert not outcome.plan
+        assert names(engine) == ["a_v1", "db_v1"]
+
+    def test_it_can_be_declared_again(self, engine: MemoryEngine) -> None:
+        bring(engine, (item("db", b"1"),))
+        bring(engine, (absent("db"),))
+        assert steps(bring(engine, (item("db", b"1"),)).plan) == [("create", "db_v1")]
+
+    def test_no_key_is_needed(self, engine: MemoryEngine) -> None:
+        bring(engine, (absent("db"),), key=None)
+        assert engine.configs() == []
+
+    def test_services_that_were_not_read_are_not_taken_for_none(self, engine: MemoryEngine) -> None:
+        seen = versioned.Observation(engine.secrets(), KEY)
+        for items, prune in (((absent("db"),), False), ((item("db", b"1"),), True)):
+            with pytest.raises(ValueError, match="services must be read before anything is removed"):
+                versioned.plan(versioned.SECRET, items, seen, OWNER, prune)
+
+
+class TestReleases:
+    """What is kept besides services can name versions too."""
+
+    def seen(self, engine: MemoryEngine, *names_in_use: str) -> versioned.Observation:
+        specs = [("release 7 of shop", service("app", {"ID": "gone", "Spec": {"Name": name}})) for name in names_in_use]
+        return replace(read(engine), releases=specs)
+
+    def test_it_is_a_user_like_a_service(self, engine: MemoryEngine) -> None:
+        for value in (b"1", b"2", b"3"):
+            bring(engine, (item("db", value),))
+        engine.create_service(service("app", secret(engine, "db_v1")))
+        decision = versioned.plan(
+            versioned.SECRET, (item("db", b"3"),), self.seen(engine, "db_v1", "db_v2"), OWNER, prune=True
         )
-        assert text == item("a", "ä\r\n".encode())
-        assert encoded == item("b", text.data, labels={"x": ""})
-
-    @pytest.mark.parametrize("value", ["1", "true", " ", "0123", "null", "\n"])
-    def test_texts_that_look_like_something_else_are_texts(self, value: str) -> None:
-        assert versioned.declared(versioned.SECRET, [{"name": "a", "value": value}])[0].data == value.encode()
-
-    @pytest.mark.parametrize(
-        ("more", "problem"),
-        [
-            ({}, "value: give either value or value_base64"),
-            ({"value": "hushhush", "value_base64": "aHVzaA=="}, "value: give either value or value_base64"),
-            ({"value": ""}, "value is empty"),
-            ({"value_base64": ""}, "value_base64 is empty"),
-            ({"value": 8398}, "value is not a string"),
-            ({"value": True}, "value is not a string"),
-            ({"value": ["hush"]}, "value is not a string"),
-            ({"value": {"hush": "hush"}}, "value is not a string"),
-            ({"value_base64": 8398}, "value_base64 is not a string"),
-            ({"value": "hush\udc80"}, "value is not valid Unicode: give it as value_base64"),
-            ({"value_base64": "hush!"}, "value_base64 is not valid base64"),
-            ({"value_base64": "hushä"}, "value_base64 is not valid base64"),
-            ({"value_base64": "hus"}, "value_base64 is not valid base64"),
-            ({"value": "hush", "labels": {"on": True}}, "labels.on is the boolean true"),
-            ({"value": "hush", "labels": "hush"}, "labels is not a dictionary"),
-        ],
-    )
-    def test_bad_items(self, more: dict[str, Any], problem: str) -> None:
-        with pytest.raises(DeclarationError) as caught:
-            versioned.declared(versioned.SECRET, [{"name": "ok", "value": "1"}, {"name": "db", **more}])
-        (told,) = caught.value.problems
-        assert told.startswith("secrets[1] (db): " + problem)
-        assert "hush" not in told
-        assert "8398" not in told
-        assert caught.value.__cause__ is None
-        assert "hush" not in repr(caught.value.__context__)
-
-    @pytest.mark.parametrize(("kind", "limit"), [(versioned.SECRET, 512_000), (versioned.CONFIG, 1_024_000)])
-    def test_the_engine_takes_less_than_the_limit(self, kind: versioned.Kind, limit: int) -> None:
-        assert len(versioned.declared(kind, [{"name": "a", "value": "x" * (limit - 1)}])[0].data) == limit - 1
-        with pytest.raises(
-            DeclarationError, match="value has %d bytes; the engine takes less than %d" % (limit, limit)
-        ):
-            versioned.declared(kind, [{"name": "a", "value": "x" * limit}])
-
-    def test_the_limit_counts_bytes_not_characters(self) -> None:
-        with pytest.raises(DeclarationError, match="value has 512000 bytes"):
-            versioned.declared(versioned.SECRET, [{"name": "a", "value": "ä" * 256_000}])
-
-    def test_every_problem_is_named_at_once(self) -> None:
-        items: list[dict[str, Any]] = [
-            {"name": "bad name", "value": "1"},
-            {"name": "x" * 63, "value": "1"},
-            {"value": "1"},
-            {"name": "a", "value": ""},
-            {"name": "A", "value": "1", "labels": {"port": 80}},
-        ]
-        with pytest.raises(DeclarationError) as caught:
-            versioned.declared(versioned.CONFIG, items)
-        told = caught.value.problems
-        assert len(told) == 6
-        assert told[0].startswith("configs[0] (bad name): name: 'bad name' can't be a name")
-        assert "has 66 characters with its version" in told[1]
-        assert told[2].startswith("configs[2]: name: None can't be a name")
-        assert told[3].startswith("configs[3] (a): value is empty: the engine takes no empty config")
-        assert told[4].startswith(
-            'configs[4] (A): labels.port is the number 80, not a string: write it in quotes, "80"'
+        assert not decision.plan
+        assert decision.kept == (
+            {"name": "db_v1", "used_by": ["app", "release 7 of shop"]},
+            {"name": "db_v2", "used_by": ["release 7 of shop"]},
         )
-        assert told[5].startswith("configs: a is declared more than once")
+        absence = versioned.plan(versioned.SECRET, (absent("db"),), self.seen(engine, "db_v3"), OWNER)
+        assert steps(absence.plan) == [("remove", "db_v2")]
+
+    def test_its_specs_count_by_id_and_by_name(self) -> None:
+        spec = service("app", {"ID": "1", "Spec": {"Name": "db_v1"}})
+        assert versioned.uses(versioned.SECRET, [], [("r", spec)]) == {"1": {"r"}, "db_v1": {"r"}}
+        assert versioned.uses(versioned.SECRET, [], [("r", {})]) == {}
+
+
+class TestRenew:
+    def renewed(self, engine: MemoryEngine, kind: versioned.Kind, *items: versioned.Item) -> versioned.Decision:
+        return versioned.plan(kind, items, read(engine, kind), OWNER, renew=frozenset({"db"}))
+
+    @EACH
+    @pytest.mark.parametrize("recipe", [None, RECIPE])
+    def test_the_same_value_gets_a_new_version(
+        self, engine: MemoryEngine, kind: versioned.Kind, recipe: versioned.Recipe | None
+    ) -> None:
+        bring(engine, (item("db", b"1", recipe=recipe), item("a", b"1")), kind)
+        decision = self.renewed(engine, kind, item("db", b"1", recipe=recipe), item("a", b"1"))
+        (step,) = decision.plan
+        assert (step.action, step.name, step.payload["data"]) == ("create", "db_v2", b"1")
+        assert step.as_dict()["differences"][1] == {
+            "field": "value",
+            "before": "(not shown)",
+            "after": "(not shown, renewed)",
+        }
+
+    def test_what_is_not_there_is_made_as_ever(self, engine: MemoryEngine) -> None:
+        assert steps(self.renewed(engine, versioned.SECRET, item("db", b"1")).plan) == [("create", "db_v1")]
+
+    @EACH
+    def test_what_is_adopted_is_succeeded(self, engine: MemoryEngine, kind: versioned.Kind) -> None:
+        create(engine, kind, "db_v1", b"1", {})
+        decision = self.renewed(engine, kind, item("db", b"1", adopt=True))
+        assert steps(decision.plan) == [("update", "db_v1"), ("create", "db_v2")]
+        assert decision.plan.warnings == ()
+        assert labels.DIGEST not in decision.plan.steps[0].payload["spec"]["Labels"]
+
+    @pytest.mark.parametrize("items", [(), (item("DB", b"1"),), (absent("db"),)])
+    def test_what_is_not_declared_is_refused(self, engine: MemoryEngine, items: Items) -> None:
+        with pytest.raises(DeclarationError, match="secrets: db is to be renewed and is not declared: declare it"):
+            self.renewed(engine, versioned.SECRET, *items)
+
+
+class TestConfigs:
+    def test_they_need_no_key_and_carry_no_digest(self, engine: MemoryEngine) -> None:
+        for value in (b"1", b"2"):
+            outcome = bring(engine, (item("c", value),), versioned.CONFIG, key=None)
+        assert [step.kind for step in outcome.plan] == ["config"]
+        assert names(engine, versioned.CONFIG) == ["c_v1", "c_v2"]
+        assert not [found for found in engine.configs() if labels.DIGEST in found["Spec"]["Labels"]]
+        seen = versioned.Observation(engine.configs(), None)
+        assert not versioned.plan(versioned.CONFIG, (item("c", b"2"),), seen, OWNER).plan
+
+    def test_secrets_need_one(self) -> None:
+        with pytest.raises(ValueError, match="the digest key must be read"):
+            versioned.plan(versioned.SECRET, (item("c", b"2"),), versioned.Observation([], None), OWNER)
+
+
+def test_the_newest_version_of_each_name_whoever_made_it(engine: MemoryEngine) -> None:
+    for name in ("db_v2", "db_v10", "db_v9", "db_v1_v3", "DB_v11", "x"):
+        engine.create_secret(name, b"1", {})
+    assert versioned.newest(engine.secrets()) == {"db": 10, "db_v1": 3, "DB": 11}

@@ -6,7 +6,7 @@
 A secret can't be read back, so its object carries a digest of its data in the label ``labels.DIGEST``. A bare hash
 there would let whoever reads the label try out guesses (a weak password falls in seconds), so the digest is an
 HMAC-SHA256, and what it is computed over names the kind and the logical name too: equal values of two secrets give
-two digests.
+two digests. A config can be read back, so its data itself is compared and it carries no digest.
 
 Where the key is, and who can then test guesses at a value:
 
@@ -95,7 +95,7 @@ def stored_key(configs: Iterable[Mapping[str, Any]]) -> Key | None:
             continue
         if not (spec.get("Labels") or {}).get(labels.OWNER):
             raise DeclarationError(
-                "the config %s was not made by this collection (no label %s): rename it, or give a digest_key"
+                "the config %s was not made by this collection (no label %s): remove it, or give a digest_key"
                 % (KEY_CONFIG, labels.OWNER)
             )
         try:

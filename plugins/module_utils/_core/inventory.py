@@ -42,8 +42,9 @@ class Declaration:
         managers, workers: names of hosts.
         labels: labels by host.
         availability: by host; empty or missing is ``manager_availability`` for a manager, active for a worker.
-        secrets, configs: items of swarm_secrets, and of configs by the same form.
+        secrets, configs: items of swarm_secrets and swarm_configs, with contents in place of ``file``.
         networks: items of swarm_networks.
+        file_problems: what reading the files of secrets and configs gave.
     """
 
     managers: Sequence[str] = ()
@@ -56,6 +57,7 @@ class Declaration:
     configs: Sequence[Any] = ()
     networks: Sequence[Any] = ()
     stacks: Sequence[Stack] = ()
+    file_problems: Sequence[str] = ()
 
 
 def problems(declared: Declaration) -> list[str]:
@@ -92,12 +94,10 @@ def _hosts(declared: Declaration) -> Iterator[str]:
 
 
 def _objects(declared: Declaration) -> Iterator[str]:
+    yield from declared.file_problems
     for kind, items in ((versioned.SECRET, declared.secrets), (versioned.CONFIG, declared.configs)):
-        mappings = [item for item in items if isinstance(item, Mapping)]
-        if len(mappings) < len(items):
-            yield "%ss: each item is a mapping with name and value" % kind.name
         try:
-            versioned.declared(kind, mappings)
+            versioned.declared(kind, items)
         except DeclarationError as error:
             yield from error.problems
     yield from _networks(declared.networks)
@@ -126,27 +126,30 @@ class _Expected:
         stack_networks = {
             name for stack in declared.stacks for name in references.own_networks(stack.tree, str(stack.name))
         }
-        present = [
-            item for item in declared.networks if isinstance(item, Mapping) and item.get("state") != networks.ABSENT
-        ]
         self._names: Mapping[str, Collection[str]] = {
-            "secrets": _names(declared.secrets),
-            "configs": _names(declared.configs),
-            "networks": {*_names(present), *stack_networks, *references.ENGINE_NETWORKS},
+            "secrets": _present(declared.secrets),
+            "configs": _present(declared.configs),
+            "networks": {*_present(declared.networks), *stack_networks, *references.ENGINE_NETWORKS},
         }
 
     def __contains__(self, wanted: tuple[str, str]) -> bool:
         kind, name = wanted
-        return name in self._names[kind]
+        if name in self._names[kind]:
+            return True
+        # A stack may name a version itself: ohlcv_api_key_v1. Which versions there are, an inventory doesn't know.
+        version = naming.claimed(name) if kind != "networks" else None
+        return version is not None and version.logical in self._names[kind]
 
 
-def _names(items: Sequence[Any]) -> set[str]:
-    return {str(item.get("name")) for item in items if isinstance(item, Mapping)}
+def _present(items: Sequence[Any]) -> set[str]:
+    """The names of items that are not to go."""
+    mappings = (item for item in items if isinstance(item, Mapping))
+    return {str(item.get("name")) for item in mappings if item.get("state") != versioned.ABSENT}
 
 
 _DECLARED_IN = {
     "secrets": "add it to secrets (swarm_secrets_items)",
-    "configs": "add it to configs, or give it a file in the stack",
+    "configs": "add it to configs (swarm_configs_items), or give it a file in the stack",
     "networks": "add it to networks (swarm_networks_items)",
 }
 

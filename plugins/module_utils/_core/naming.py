@@ -30,6 +30,7 @@ KEPT_NETWORK_NAMES = frozenset({"bridge", "default", "docker_gwbridge", "host", 
 _DATA_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _NETWORK_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
+_CLAIM = re.compile(r"(.+)_v([1-9][0-9]{0,17})", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ def parse(name: str, object_labels: Mapping[str, str] | None) -> VersionedName |
         return None
     versioned = VersionedName(logical, int(version))
     return versioned if str(versioned) == name else None
+
+
+def claimed(name: str) -> VersionedName | None:
+    """Which version of what a name alone claims to be, or None. It proves nothing: anybody may choose such a name.
+
+    There is one reading only: ``db_v1_v2`` is version 2 of ``db_v1``, and no version of ``db``. ``_V`` is read too, for
+    the swarm takes ``db_V1`` and ``db_v1`` for the same name; ``str()`` of the result then is not the name.
+    """
+    found = _CLAIM.fullmatch(name)
+    return VersionedName(found.group(1), int(found.group(2))) if found else None
 
 
 def duplicates(names: Iterable[str]) -> list[str]:

@@ -3,54 +3,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The planner of versioned data objects: secrets and configs, which the engine never lets change their data.
 
-A declared value that differs from the newest version (told by its keyed digest, see digest.py) becomes the next
-version; services are pointed to it by somebody else, later. Old versions go only when they are ours and no service's
-Spec or PreviousSpec names them, for a rollback needs what PreviousSpec names.
+A declared value that differs from the newest version becomes the next version; services are pointed to it by somebody
+else, later. Whether it differs, a config's data tells; a secret can't be read, so there its keyed digest does (see
+digest.py). Versions go only when they are ours and neither a service's Spec, nor its PreviousSpec, which a rollback
+needs, nor a kept release names them.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from . import digest, labels, naming
+from .claims import Claim, Claims, Versions, newest
+from .data_declaration import ABSENT, CONFIG, PRESENT, SECRET, Item, Kind, Recipe, declared
 from .errors import DeclarationError
 from .plan import CREATE, REMOVE, UPDATE, Difference, Plan, Step
+
+__all__ = (
+    "ABSENT",
+    "CONFIG",
+    "PRESENT",
+    "SECRET",
+    "Decision",
+    "Item",
+    "Kind",
+    "Observation",
+    "Recipe",
+    "declared",
+    "newest",
+    "plan",
+    "uses",
+)
 
 Json = Mapping[str, Any]
 
 HIDDEN = "(not shown)"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What tells secrets and configs apart.
-
-    Attributes:
-        name: the kind in steps and sentences.
-        limit: bytes of data, and the engine takes less than this (swarmkit: api/validation/secrets.go and
-            controlapi/config.go).
-        references: the list in a ContainerSpec that names such objects, and an entry's fields with their ID and name.
-    """
-
-    name: str
-    limit: int
-    references: tuple[str, str, str]
-
-
-SECRET = Kind("secret", 500 * 1024, ("Secrets", "SecretID", "SecretName"))
-CONFIG = Kind("config", 1000 * 1024, ("Configs", "ConfigID", "ConfigName"))
-
-
-@dataclass(frozen=True)
-class Item:
-    """One declared object: its logical name, its exact bytes, and its labels (None: leave those it has)."""
-
-    name: str
-    data: bytes = field(repr=False)
-    labels: Mapping[str, str] | None = None
+CHANGED = "(not shown, changed)"
+RENEWED = "(not shown, renewed)"
+ASSUMED = "(not shown, taken to be as declared)"
 
 
 @dataclass(frozen=True)
@@ -59,13 +52,15 @@ class Observation:
 
     Attributes:
         objects: the engine's list of the kind that is planned.
-        key: the key of the digests, stored or fresh.
-        services: the engine's list of services; needed only to prune.
+        key: the key of the digests, stored or fresh; configs need none.
+        services: the engine's list of services, read after the objects; needed to remove anything.
+        releases: what else uses objects: a label for the user, and a ServiceSpec. One label may come with many.
     """
 
     objects: Sequence[Json]
-    key: digest.Key
-    services: Sequence[Json] = ()
+    key: digest.Key | None
+    services: Sequence[Json] | None = None
+    releases: Sequence[tuple[str, Json]] = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +69,8 @@ class Decision:
 
     Attributes:
         current: logical name -> ``{"name", "id", "version"}`` of its newest version; the id of one that the plan
-            creates is None.
-        kept: ``{"name", "used_by"}`` of each old version that pruning left, because services (their names) use it.
+            creates is None. Absent items are not in it.
+        kept: ``{"name", "used_by"}`` of each version that would go, were it not used by these services and releases.
     """
 
     plan: Plan
@@ -83,69 +78,54 @@ class Decision:
     kept: tuple[Mapping[str, Any], ...] = ()
 
 
-def declared(kind: Kind, items: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
-    """The items as a user wrote them, checked.
+def plan(
+    kind: Kind,
+    items: Sequence[Item],
+    observed: Observation,
+    owner: str,
+    prune: bool = False,
+    renew: frozenset[str] = frozenset(),
+) -> Decision:
+    """What leads from the observed objects to the declared ones: adopt, create, relabel, remove; each by name.
 
     Args:
         kind: SECRET or CONFIG.
-        items: ``{"name", "value" or "value_base64", "labels"}`` each, unconverted.
-
-    Raises:
-        DeclarationError: every problem of every item; none of them shows a value.
-    """
-    problems: list[str] = []
-    result = []
-    for position, item in enumerate(items):
-        name = item.get("name")
-        where = naming.place(kind.name + "s", position, name)
-        problem = naming.data_name_problem(name)
-        if problem:
-            problems.append("%s: name: %s" % (where, problem))
-        data = b""
-        try:
-            data = _data(kind, item)
-        except _BadValueError as error:
-            problems.append("%s: %s" % (where, error))
-        item_labels = item.get("labels")
-        if item_labels is not None:
-            problems.extend(labels.problems(item_labels, where + ": labels"))
-        result.append(Item(str(name), data, item_labels))
-    problems.extend(
-        "%ss: %s is declared more than once (upper and lower case are the same to the swarm): keep one"
-        % (kind.name, name)
-        for name in naming.duplicates(item.name for item in result)
-    )
-    if problems:
-        raise DeclarationError(*problems)
-    return tuple(result)
-
-
-def plan(kind: Kind, items: Sequence[Item], observed: Observation, owner: str, prune: bool = False) -> Decision:
-    """What leads from the observed objects to the declared ones: create, then relabel, then remove; each by name.
-
-    Args:
-        kind: SECRET or CONFIG.
-        items: from ``declared``.
+        items: from ``declared``; those with a recipe hold a fresh value.
         observed: what the swarm holds.
-        owner: whose objects these are; those of other owners are never touched.
+        owner: whose objects these are; those of others are touched only by items that adopt them.
         prune: remove versions of the declared names that are not the newest and that nothing uses.
+        renew: logical names that get a new version even if their value is the same. A second plan makes yet another.
 
     Raises:
-        DeclarationError: a name is taken by somebody else's object, or too long with its next version.
+        DeclarationError: a name is taken by somebody else's object, or too long with its next version, or is to be
+            renewed and not declared.
     """
+    problems = [
+        "%s: %s is to be renewed and is not declared: declare it, or correct the name" % (kind.plural, name)
+        for name in sorted(renew - {item.name for item in items if item.state == PRESENT})
+    ]
     planner = _Planner(kind, observed, owner)
     for item in sorted(items, key=lambda item: item.name):
-        planner.add(item, prune)
+        if item.state == ABSENT:
+            planner.absent(item)
+        else:
+            planner.present(item, prune, item.name in renew)
+    problems.extend(planner.problems)
+    if problems:
+        raise DeclarationError(*problems)
     return planner.decision()
 
 
-def uses(kind: Kind, services: Iterable[Json]) -> dict[str, set[str]]:
-    """Which services (their names) use an object, by its ID and by its name; Spec and PreviousSpec both count."""
+def uses(kind: Kind, services: Iterable[Json], releases: Iterable[tuple[str, Json]] = ()) -> dict[str, set[str]]:
+    """What uses an object, by its ID and by its name.
+
+    Users are names of services, whose Spec and PreviousSpec both count, and labels of releases.
+    """
     found: dict[str, set[str]] = {}
-    for service in services:
-        for spec in (service.get("Spec"), service.get("PreviousSpec")):
-            for reference in _references(kind, spec or {}):
-                found.setdefault(reference, set()).add(service["Spec"]["Name"])
+    specs = [(one["Spec"]["Name"], one.get(key) or {}) for one in services for key in ("Spec", "PreviousSpec")]
+    for user, spec in (*specs, *releases):
+        for reference in _references(kind, spec):
+            found.setdefault(reference, set()).add(user)
     return found
 
 
@@ -161,184 +141,178 @@ def _references(kind: Kind, spec: Json) -> Iterator[str]:
             yield credential["Config"]
 
 
-class _BadValueError(ValueError):
-    """The message begins with the key of the item and never shows the value."""
-
-
-def _data(kind: Kind, item: Mapping[str, Any]) -> bytes:
-    value, encoded = item.get("value"), item.get("value_base64")
-    key = "value" if encoded is None else "value_base64"
-    if (value is None) == (encoded is None):
-        raise _BadValueError("value: give either value or value_base64")
-    text = value if encoded is None else encoded
-    if not isinstance(text, str):
-        raise _BadValueError(
-            "%s is not a string (YAML makes a number of 0123, a boolean of yes): write it in quotes" % key
-        )
-    data = _encoded(text) if key == "value" else _decoded(text)
-    if not data:
-        raise _BadValueError("%s is empty: the engine takes no empty %s" % (key, kind.name))
-    if len(data) >= kind.limit:
-        raise _BadValueError(
-            "%s has %d bytes; the engine takes less than %d (%d KiB) in a %s"
-            % (key, len(data), kind.limit, kind.limit // 1024, kind.name)
-        )
-    return data
-
-
-# The exceptions' own messages and chains would show the value or where in it something stands, hence "from None".
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _BadValueError("value is not valid Unicode: give it as value_base64") from None
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        # Line breaks, as base64(1) and YAML blocks make them, mean nothing; anything else that is foreign is an error.
-        return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError:  # binascii.Error is one; so is text that is not ASCII
-        raise _BadValueError("value_base64 is not valid base64") from None
-
-
 class _Planner:
     """Gathers the steps of one plan; one instance lives for one call of ``plan``."""
 
     def __init__(self, kind: Kind, observed: Observation, owner: str) -> None:
+        self.problems: list[str] = []
         self._kind = kind
-        self._key = observed.key
+        self._observed = observed
         self._owner = owner
-        self._uses = uses(kind, observed.services)
-        self._taken = {naming.fold(thing["Spec"]["Name"]): thing for thing in observed.objects}
-        self._versions: dict[str, dict[int, Json]] = {}
-        self._strangers: dict[str, str] = {}
-        for thing in observed.objects:
-            self._sort_in(thing)
+        self._claims = Claims(observed.objects, owner)
+        self._uses = uses(kind, observed.services or (), observed.releases)
+        self._key_used = False
+        self._adoptions: list[Step] = []
         self._creates: list[Step] = []
         self._updates: list[Step] = []
         self._removes: list[Step] = []
-        self._problems: list[str] = []
         self._current: dict[str, dict[str, Any]] = {}
         self._kept: list[dict[str, Any]] = []
         self._rekeyed: list[str] = []
-        self._declared = 0
+        self._warnings: list[str] = []
 
-    def _sort_in(self, thing: Json) -> None:
-        spec = thing["Spec"]
-        found = naming.parse(spec["Name"], spec.get("Labels"))
-        if found is None:
-            return
-        if labels.owned_by(spec.get("Labels"), self._owner):
-            self._versions.setdefault(found.logical, {})[found.version] = thing
-        else:
-            self._strangers.setdefault(naming.fold(found.logical), spec["Name"])
-
-    def add(self, item: Item, prune: bool) -> None:
-        self._declared += 1
-        versions = self._versions.get(item.name, {})
-        newest = max(versions, default=0)
-        why = self._why_new(item, versions.get(newest))
-        if why:
-            name = naming.VersionedName(item.name, newest + 1)
-            problem = self._problem(item, name)
-            if problem:
-                self._problems.append("%ss: %s" % (self._kind.name, problem))
-                return
-            self._create(item, name, versions.get(newest), why)
-        else:
-            self._keep(item, newest, versions[newest])
-        if prune:
-            self._prune(versions, self._current[item.name]["version"])
-
-    def _why_new(self, item: Item, newest: Json | None) -> tuple[Difference, ...]:
-        if newest is None:
-            return (Difference("value", None, HIDDEN),)
-        label = newest["Spec"]["Labels"].get(labels.DIGEST)
-        verdict = digest.compare(label, self._key, self._kind.name, item.name, item.data)
-        if verdict == digest.SAME:
-            return ()
-        if verdict == digest.OTHER_KEY:
-            self._rekeyed.append(item.name)
-            return (Difference("digest_key", digest.key_id_of(label), self._key.id),)
-        return (Difference("value", HIDDEN, "(not shown, changed)"),)
-
-    def _problem(self, item: Item, name: naming.VersionedName) -> str | None:
-        problem = naming.data_name_problem(name.logical, name.version)
+    def present(self, item: Item, prune: bool, renew: bool) -> None:
+        versions: Versions = self._claims.owned(item.name)
+        if item.adopt:
+            versions = {**versions, **self._claims.adoptable(item.name)}
+        before = versions.get(max(versions, default=0))
+        why = self._why_new(item, before, renew)
+        name = naming.VersionedName(item.name, before.version + 1 if before else 1)
+        problem = self._problem(name, versions) if why else None
         if problem:
-            return problem
-        thing = self._taken.get(naming.fold(str(name)))
-        stranger = thing["Spec"]["Name"] if thing else self._strangers.get(naming.fold(item.name))
-        if stranger is None:
-            return None
-        whose = self._whose(self._taken[naming.fold(stranger)])
-        return (
-            "%s can't become %s: %s is in the swarm and %s. Choose another name, or remove that one when nothing uses "
-            "it" % (item.name, name, stranger, whose)
-        )
-
-    def _whose(self, thing: Json) -> str:
-        owner = (thing["Spec"].get("Labels") or {}).get(labels.OWNER)
-        if owner is None:
-            return "not made by this collection"
-        if owner == self._owner:
-            return "is the same name to it (upper and lower case don't count)"
-        return "has the owner %r, not %r" % (owner, self._owner)
-
-    def _create(self, item: Item, name: naming.VersionedName, before: Json | None, why: Iterable[Difference]) -> None:
-        wanted = item.labels
-        if wanted is None:
-            wanted = labels.foreign(before["Spec"].get("Labels")) if before else {}
-        differences = (Difference("version", name.version - 1 or None, name.version), *why)
-        if wanted:
-            differences += (Difference("labels", None, dict(wanted)),)
-        ours = {
-            labels.OWNER: self._owner,
-            labels.NAME: item.name,
-            labels.VERSION: str(name.version),
-            labels.DIGEST: digest.digest(self._key, self._kind.name, item.name, item.data),
-        }
-        payload = {"data": item.data, "labels": {**wanted, **ours}}
-        self._creates.append(Step(CREATE, self._kind.name, str(name), differences, payload))
-        self._current[item.name] = {"name": str(name), "id": None, "version": name.version}
-
-    def _keep(self, item: Item, version: int, thing: Json) -> None:
-        spec = thing["Spec"]
-        self._current[item.name] = {"name": spec["Name"], "id": thing["ID"], "version": version}
-        before = labels.foreign(spec.get("Labels"))
-        if item.labels is None or before == dict(item.labels):
+            self.problems.append("%s: %s" % (self._kind.plural, problem))
             return
-        ours = {key: value for key, value in spec["Labels"].items() if key not in before}
-        payload = {
-            "id": thing["ID"],
-            "version": thing["Version"]["Index"],
-            "spec": {**spec, "Labels": {**item.labels, **ours}},
-        }
-        differences = labels.differences(before, item.labels)
-        self._updates.append(Step(UPDATE, self._kind.name, spec["Name"], differences, payload))
+        old = {version: claim for version, claim in versions.items() if why or claim is not before}
+        removed = self._remove(old) if prune else set()
+        for version in sorted(old.keys() - removed):
+            self._relabel(old[version], self._bookkeeping(old[version]), None)
+        if before is None or why:
+            self._create(item, name, before, why)
+        else:
+            self._keep(item, before)
 
-    def _prune(self, versions: Mapping[int, Json], current: int) -> None:
-        for version in sorted(versions):
-            if version == current:
-                continue
-            thing = versions[version]
-            name = thing["Spec"]["Name"]
-            used_by = self._uses.get(thing["ID"], set()) | self._uses.get(name, set())
-            if used_by:
-                self._kept.append({"name": name, "used_by": sorted(used_by)})
-            else:
-                differences = (Difference("version", version, None),)
-                self._removes.append(Step(REMOVE, self._kind.name, name, differences, {"id": thing["ID"]}))
+    def absent(self, item: Item) -> None:
+        before = len(self._kept)
+        self._remove(self._claims.owned(item.name))
+        used = ["%s (%s)" % (entry["name"], ", ".join(entry["used_by"])) for entry in self._kept[before:]]
+        if used:
+            self._warnings.append(
+                "%s: %s is declared absent, but what is in use stays: %s"
+                % (self._kind.plural, item.name, ", ".join(used))
+            )
 
     def decision(self) -> Decision:
-        if self._problems:
-            raise DeclarationError(*self._problems)
-        warnings = []
+        warnings = list(self._warnings)
         if self._rekeyed:
             warnings.append(
                 "the digest key is not the one that these were made with, so their values can't be compared and each "
                 "gets a new version: %s" % ", ".join(self._rekeyed)
             )
-        key = [digest.key_step(self._key, self._owner)] if self._key.missing and self._declared else []
-        steps = (*key, *self._creates, *self._updates, *self._removes)
+        key = [digest.key_step(self._key(), self._owner)] if self._key_used and self._key().missing else []
+        # Adoption comes before creation: a new version beside one that is still a stranger's would hide that one.
+        steps = (*key, *self._adoptions, *self._creates, *self._updates, *self._removes)
         return Decision(Plan(steps, tuple(warnings)), self._current, tuple(self._kept))
+
+    def _problem(self, name: naming.VersionedName, versions: Versions) -> str | None:
+        """Why this next version can't be made, or None."""
+        return naming.data_name_problem(name.logical, name.version) or self._claims.obstacle(name, versions.values())
+
+    # -- what a version holds ---------------------------------------------------------------------------------------
+
+    def _why_new(self, item: Item, before: Claim | None, renew: bool) -> tuple[Difference, ...]:
+        if before is None:
+            return (Difference("value", None, HIDDEN),)
+        if renew:
+            return (Difference("value", HIDDEN, RENEWED),)
+        if item.recipe or self._trusted(item, before):
+            return ()
+        label = before.labels.get(labels.DIGEST)
+        if self._kind.readable:
+            same = base64.b64decode(before.thing["Spec"].get("Data") or "") == item.data
+            verdict = digest.SAME if same else digest.DIFFERENT
+        else:
+            verdict = digest.compare(label, self._key(), self._kind.name, item.name, item.data)
+        if verdict == digest.OTHER_KEY:
+            self._rekeyed.append(item.name)
+            return (Difference("digest_key", digest.key_id_of(label), self._key().id),)
+        return () if verdict == digest.SAME else (Difference("value", HIDDEN, CHANGED),)
+
+    def _trusted(self, item: Item, claim: Claim) -> bool:
+        """What is in a secret that nobody labelled can't be known: it is taken to be what is declared."""
+        return not self._kind.readable and claim.owner is None and item.recipe is None
+
+    def _digest(self, item: Item) -> dict[str, str]:
+        """The label that says what a version holds; of a config it needs none."""
+        if self._kind.readable:
+            return {}
+        self._key_used = True
+        return {labels.DIGEST: digest.digest(self._key(), self._kind.name, item.name, item.data)}
+
+    def _key(self) -> digest.Key:
+        if self._observed.key is None:
+            raise ValueError("the digest key must be read before secrets are planned")
+        return self._observed.key
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def _create(self, item: Item, name: naming.VersionedName, before: Claim | None, why: Iterable[Difference]) -> None:
+        if not item.data:
+            raise ValueError("%s has no value: one to be generated is made before it is planned" % item.name)
+        wanted = item.labels
+        if wanted is None:
+            wanted = labels.foreign(before.labels) if before else {}
+        differences = (Difference("version", name.version - 1 or None, name.version), *why)
+        if wanted:
+            differences += (Difference("labels", None, dict(wanted)),)
+        ours = {labels.OWNER: self._owner, labels.NAME: item.name, labels.VERSION: str(name.version)}
+        payload = {"data": item.data, "labels": {**wanted, **ours, **self._digest(item)}}
+        self._creates.append(Step(CREATE, self._kind.name, str(name), differences, payload))
+        self._current[item.name] = {"name": str(name), "id": None, "version": name.version}
+
+    def _keep(self, item: Item, claim: Claim) -> None:
+        self._current[item.name] = {"name": claim.name, "id": claim.id, "version": claim.version}
+        if not self._trusted(item, claim):
+            self._relabel(claim, self._bookkeeping(claim), item.labels)
+            return
+        self._warnings.append(
+            "%s: what %s holds can't be read, so it is taken to be what is declared for %s: make sure that it is"
+            % (self._kind.plural, claim.name, item.name)
+        )
+        bookkeeping = {**self._bookkeeping(claim), **self._digest(item)}
+        self._relabel(claim, bookkeeping, item.labels, Difference("value", HIDDEN, ASSUMED))
+
+    def _bookkeeping(self, claim: Claim) -> dict[str, str]:
+        """This collection's labels on a version that is, or is to be, the owner's. Any owner's digest stays true."""
+        known = claim.labels if claim.proven else {}
+        return {
+            **{key: value for key, value in known.items() if key.startswith(labels.PREFIX)},
+            labels.OWNER: self._owner,
+            labels.NAME: claim.logical,
+            labels.VERSION: str(claim.version),
+        }
+
+    def _relabel(
+        self, claim: Claim, bookkeeping: Mapping[str, str], wanted: Mapping[str, str] | None, *more: Difference
+    ) -> None:
+        """Bring a version's labels, and with them its owner, to what they must be; no step when they are."""
+        before = labels.foreign(claim.labels)
+        after = before if wanted is None else wanted
+        differences = (*more, *labels.differences(before, after))
+        steps = self._updates
+        if claim.owner != self._owner:
+            differences = (Difference("owner", claim.owner, self._owner), *differences)
+            steps = self._adoptions
+        if not differences:
+            return
+        payload = {
+            "id": claim.id,
+            "version": claim.thing["Version"]["Index"],
+            "spec": {**claim.thing["Spec"], "Labels": {**after, **bookkeeping}},
+        }
+        steps.append(Step(UPDATE, self._kind.name, claim.name, differences, payload))
+
+    def _remove(self, versions: Versions) -> set[int]:
+        """Remove what nothing uses, and note what is used; returns the versions that go."""
+        if self._observed.services is None:
+            raise ValueError("services must be read before anything is removed")
+        removed = set()
+        for version in sorted(versions):
+            claim = versions[version]
+            used_by = self._uses.get(claim.id, set()) | self._uses.get(claim.name, set())
+            if used_by:
+                self._kept.append({"name": claim.name, "used_by": sorted(used_by)})
+            else:
+                differences = (Difference("version", version, None),)
+                self._removes.append(Step(REMOVE, self._kind.name, claim.name, differences, {"id": claim.id}))
+                removed.add(version)
+        return removed

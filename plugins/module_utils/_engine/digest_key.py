@@ -14,6 +14,9 @@ from .client import Engine
 def read(engine: Engine, given: digest.Key | None) -> digest.Key:
     """The user's key, else the one that is kept in the swarm, else a fresh random one that must still be stored there.
 
+    To be called for every observation: of two runs that find no key, one stores its own, and the other must take that.
+    Costs a list of all configs with their data, for ``Engine`` lists them only whole; a key that was given costs none.
+
     Raises:
         DeclarationError: the stored key is not fit to be one.
         EngineError: the swarm can't be read.

@@ -174,9 +174,10 @@ class Rotation:
     def _repoint(self, move: Move) -> tuple[Json, bool]:
         """The service as it was read, and whether it had to be changed."""
         for attempt in range(1, ATTEMPTS + 1):
-            (service,) = self._named({move.service}) or [None]
-            if service is None:
+            found = self._named({move.service})
+            if not found:
                 raise EngineError("it is no longer in the swarm: somebody removed it meanwhile")
+            (service,) = found
             spec = rotation.repointed(service["Spec"], move.swaps)
             if spec == service["Spec"]:
                 return service, False

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose the secrets and configs of a swarm are: which are versions of a name, which could become such, which stand in
+the way.
+
+A name like ``db_v1`` only claims to be a version of ``db``; its labels prove it. One that nobody labelled, and one that
+another owner made, can be adopted: labels can be changed, names can't. So an object is adopted only under the very name
+that it has, upper and lower case included, although two names that differ in nothing else are one to the swarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import labels, naming
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An object whose name claims to be a version of something.
+
+    Attributes:
+        logical: what its name claims to be a version of.
+        version: and which one.
+        thing: the object as the engine lists it.
+        owner: whose it is by its label; None for one that nobody labelled.
+        proven: its labels say the same as its name.
+    """
+
+    logical: str
+    version: int
+    thing: Json
+    owner: str | None
+    proven: bool
+
+    @property
+    def id(self) -> str:
+        return str(self.thing["ID"])
+
+    @property
+    def name(self) -> str:
+        return str(self.thing["Spec"]["Name"])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.thing["Spec"].get("Labels") or {}
+
+    @property
+    def adoptable(self) -> bool:
+        """Whether labels could make it a version of somebody."""
+        exact = str(naming.VersionedName(self.logical, self.version)) == self.name
+        return self.proven or (self.owner is None and exact)
+
+
+Versions = Mapping[int, Claim]
+"""Version -> the object."""
+
+
+class Claims:
+    """All claims among the objects of one kind, as they look to one owner."""
+
+    def __init__(self, objects: Iterable[Json], owner: str) -> None:
+        self._owner = owner
+        self._by_name: dict[str, list[Claim]] = {}
+        for thing in objects:
+            claim = _claim(thing)
+            if claim:
+                self._by_name.setdefault(naming.fold(claim.logical), []).append(claim)
+
+    def owned(self, logical: str) -> dict[int, Claim]:
+        """The owner's versions of a name."""
+        found = (claim for claim in self._alike(logical) if claim.proven and claim.owner == self._owner)
+        return {claim.version: claim for claim in found if claim.logical == logical}
+
+    def adoptable(self, logical: str) -> dict[int, Claim]:
+        """What adoption takes: all versions of another owner; and of those that nobody labelled the newest, when no
+        labelled version is newer."""
+        candidates = [claim for claim in self._alike(logical) if claim.adoptable and claim.logical == logical]
+        found = {claim.version: claim for claim in candidates if claim.owner not in (None, self._owner)}
+        unlabelled = {claim.version: claim for claim in candidates if claim.owner is None}
+        newest = max(unlabelled, default=0)
+        if newest == max((claim.version for claim in candidates), default=0) and newest:
+            found[newest] = unlabelled[newest]
+        return found
+
+    def obstacle(self, wanted: naming.VersionedName, ours: Collection[Claim]) -> str | None:
+        """What stands in the way of a new version, and the mend; None when nothing does.
+
+        Args:
+            wanted: the version to be made.
+            ours: what belongs, or is about to belong, to the owner.
+        """
+        known = {claim.id for claim in ours}
+        strangers = [
+            claim
+            for claim in self._alike(wanted.logical)
+            if claim.id not in known
+            # What is older than the new version, and nobody's version by its labels, is in nobody's way.
+            and (claim.version >= wanted.version or (claim.proven and claim.owner != self._owner))
+        ]
+        if not strangers:
+            return None
+        stranger = max(strangers, key=lambda claim: (claim.version, claim.name))
+        return "%s can't become %s: %s is in the swarm and %s" % (
+            wanted.logical,
+            wanted,
+            stranger.name,
+            self._whose(stranger, wanted.logical),
+        )
+
+    def _whose(self, stranger: Claim, logical: str) -> str:
+        if not stranger.adoptable:
+            whose = "is no version of it, for its labels don't say so"
+            return whose + ". Choose another name, or remove that one when nothing uses it"
+        if stranger.logical != logical:
+            whose = "is the same name to it (upper and lower case don't count)"
+            more = "" if stranger.owner == self._owner else " with adopt: true to take it over"
+            return "%s. Write %s%s, or choose another name" % (whose, stranger.logical, more)
+        if stranger.owner is None:
+            whose = "was not made by this collection"
+        else:
+            whose = "has the owner %r, not %r" % (stranger.owner, self._owner)
+        return whose + ". Set adopt: true to take it over, or choose another name"
+
+    def _alike(self, logical: str) -> Iterable[Claim]:
+        return self._by_name.get(naming.fold(logical), ())
+
+
+def newest(objects: Iterable[Json]) -> dict[str, int]:
+    """The highest version of each logical name that any object's name claims, whoever made it."""
+    found: dict[str, int] = {}
+    for thing in objects:
+        claim = _claim(thing)
+        if claim:
+            found[claim.logical] = max(found.get(claim.logical, 0), claim.version)
+    return found
+
+
+def _claim(thing: Json) -> Claim | None:
+    spec = thing["Spec"]
+    claimed = naming.claimed(spec["Name"])
+    if claimed is None:
+        return None
+    owner = (spec.get("Labels") or {}).get(labels.OWNER)
+    proven = owner is not None and naming.parse(spec["Name"], spec.get("Labels")) == claimed
+    return Claim(claimed.logical, claimed.version, thing, owner, proven)
