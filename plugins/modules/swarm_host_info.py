@@ -10,8 +10,8 @@ module: swarm_host_info
 short_description: What a host is to a swarm, and whether its kernel is fit for one
 version_added: 0.1.0
 description:
-  - Reads in one execution the host's engine, its membership in a swarm and the features of its kernel. Works on every
-    host, in a swarm or not, with an engine or not.
+  - Reads in one execution the host's engine, its membership in a swarm, the network below its overlays and the features
+    of its kernel. Works on every host, in a swarm or not, with an engine or not.
   - A read that fails is never taken for V(inactive) or V(absent). An installed engine that does not answer is
     V(silent), and any other failed read fails the module.
 attributes:
@@ -30,6 +30,7 @@ notes:
   - No kernel module is loaded to find out what the kernel can do. Only files are read.
 seealso:
   - module: flotilla.swarm.swarm_member
+  - module: flotilla.swarm.swarm_networks
 author:
   - the flotilla.swarm authors (!UNKNOWN)
 """
@@ -113,6 +114,21 @@ membership:
     remote_managers:
       - {node_id: k5dzym3pkktvn2q0sl3nclcvt, address: "192.0.2.11:2377"}
     error: ""
+underlay:
+  description: The network below the overlays, as far as it can be told. It can't be told of a host in no swarm.
+  returned: success
+  type: dict
+  contains:
+    address:
+      description: The address of the overlay traffic. That is the one it advertises, unless it was given another.
+      type: str
+    interface:
+      description: The interface that carries it.
+      type: str
+    mtu:
+      description: The interface's MTU in bytes.
+      type: int
+  sample: {address: 192.0.2.21, interface: eth0, mtu: 1500}
 kernel:
   description: The running kernel's release and features.
   returned: success
@@ -176,6 +192,7 @@ def work(docker_host: str) -> dict[str, Any]:
         "changed": False,
         "engine": engine,
         "membership": seen.as_dict(),
+        "underlay": host.underlay(seen.address, str(engine.get("docker_root") or "/var/lib/docker")),
         "kernel": kernel.judge(host.kernel_evidence()),
     }
 

@@ -121,8 +121,10 @@ snapshot:
       type: dict
     networks:
       description:
-        - C(id), C(name), C(driver), C(attachable), C(internal), C(ingress), C(encrypted), C(subnets), C(owner),
-          C(labels) and C(used_by) of each network of the swarm.
+        - C(id), C(name), C(driver), C(attachable), C(internal), C(ingress), C(encrypted), C(subnets), C(addresses),
+          C(owner), C(labels) and C(used_by) of each network of the swarm.
+        - C(addresses) says how many it has for tasks, services and nodes (C(total)), and how many of them are C(used)
+          and C(free). It is null while the swarm has not given the network its addresses.
       type: list
       elements: dict
     secrets:

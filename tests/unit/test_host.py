@@ -10,6 +10,7 @@ import gzip
 import http.server
 import json
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -306,6 +307,66 @@ def test_what_is_not_there_proves_nothing(tmp_path: Path) -> None:
     assert (seen.present, seen.builtin, seen.loadable, seen.config) == (frozenset(), None, None, None)
 
 
+# --- The network below the overlays -----------------------------------------------------------------------------------
+
+ROUTES = """\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	014D1EAC	0003	0	0	0	00000000	0	0	0
+docker0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0
+eth1	0000640A	00000000	0001	0	0	0	0000FFFF	0	0	0
+eth0	004D1EAC	00000000	0001	0	0	0	00FFFFFF	0	0	0
+*	004D1EAC	00000000	0200	0	0	0	80FFFFFF	0	0	0
+"""
+IPV6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+20010db8000000000000000000000005 02 40 20 80     eth2
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    if sys.byteorder != "little":
+        pytest.skip("the routes are those of a little-endian host")
+    write(tmp_path / "proc/net/route", ROUTES)
+    write(tmp_path / "proc/net/if_inet6", IPV6)
+    for interface, mtu in (("eth0", 1500), ("eth1", 1450), ("eth2", 9000), ("lo", 65536)):
+        write(tmp_path / "sys/class/net" / interface / "mtu", "%d\n" % mtu)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("address", "interface", "mtu"),
+    [
+        ("172.30.77.21", "eth0", 1500),
+        ("10.100.3.1", "eth1", 1450),
+        ("2001:db8::5", "eth2", 9000),
+        ("172.17.0.9", "docker0", None),
+        ("::1", None, None),
+        ("2001:db8::6", None, None),
+    ],
+)
+def test_the_interface_that_carries_the_nodes_address(
+    root: Path, address: str, interface: str | None, mtu: int | None
+) -> None:
+    assert host.underlay(address, "/nowhere", root) == {"address": address, "interface": interface, "mtu": mtu}
+
+
+@pytest.mark.parametrize(
+    ("state", "interface"),
+    [('{"DataPathAddr": "10.100.3.1"}', "eth1"), ('{"DataPathAddr": ""}', "eth0"), ("[]", "eth0"), ("{", "eth0")],
+)
+def test_a_data_path_of_its_own_counts(root: Path, state: str, interface: str) -> None:
+    write(root / "docker/swarm/docker-state.json", state)
+    assert host.underlay("172.30.77.21", str(root / "docker"), root)["interface"] == interface
+
+
+def test_what_can_not_be_told_is_null(tmp_path: Path, root: Path) -> None:
+    nothing = {"address": None, "interface": None, "mtu": None}
+    for address in (None, ""):
+        assert host.underlay(address, str(root / "docker"), root) == nothing
+    assert host.underlay("192.0.2.1", "/nowhere", tmp_path / "empty") == {**nothing, "address": "192.0.2.1"}
+
+
 # --- The modules ------------------------------------------------------------------------------------------------------
 
 Run = Callable[..., dict[str, Any]]
@@ -335,6 +396,7 @@ def test_the_host_says_what_it_is(run: Run, engine: SocketEngine) -> None:
     assert result["engine"]["live_restore"] is True
     assert result["membership"]["local_state"] == "inactive"
     assert set(result["kernel"]) == {"release", "features", "lacking", "unknown"}
+    assert result["underlay"] == {"address": None, "interface": None, "mtu": None}
     assert not result["changed"]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ipaddress
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, networks
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import Difference
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.network_recreate import converge
+from ansible_collections.flotilla.swarm.tests.support.living_engine import LivingEngine
 from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,14 +53,49 @@ def declarations(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 RUNS = st.lists(declarations(), min_size=1, max_size=4)
+OPTIONS = st.fixed_dictionaries(
+    {"recreate": st.booleans(), "underlay_mtu": st.none() | st.sampled_from((1300, 1500, 9000))}
+)
+SERVICES = st.dictionaries(
+    st.sampled_from(("app", "job", "web")),
+    st.tuples(st.lists(st.sampled_from(NAMES), unique=True), st.sampled_from((0, 1, 2, "global"))),
+)
 
 
 def read(engine: Engine) -> networks.Observation:
-    return networks.Observation(engine.networks(), engine.services(), engine.tasks())
+    return networks.Observation(engine.networks(), engine.services(), engine.tasks(), engine.nodes())
 
 
-def bring(engine: Engine, items: Sequence[networks.Item], owner: str = OWNER) -> Outcome[networks.Decision]:
-    return converge(read, lambda seen: networks.plan(items, seen, owner), engine)
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def bring(
+    engine: Engine, items: Sequence[networks.Item], owner: str = OWNER, **options: Any
+) -> Outcome[networks.Decision]:
+    clock = Clock()
+
+    def plan(seen: networks.Observation) -> networks.Decision:
+        return networks.plan(items, seen, owner, **options)
+
+    return converge(read, plan, engine, owner, clock=clock, sleep=clock.sleep)
+
+
+def deploy(engine: LivingEngine, services: dict[str, Any]) -> None:
+    """Create services on those of their networks that there are."""
+    for name, (targets, size) in services.items():
+        mode = {"Global": {}} if size == "global" else {"Replicated": {"Replicas": size}}
+        wanted = [target for target in targets if target in names(engine)]
+        engine.create_service({**service(name, *wanted), "Mode": mode})
 
 
 def declare(*items: dict[str, Any]) -> tuple[networks.Item, ...]:
@@ -76,16 +114,98 @@ def service(name: str, *targets: str) -> dict[str, Any]:
     return {"Name": name, "TaskTemplate": {"Networks": [{"Target": target} for target in targets]}}
 
 
+def described(engine: MemoryEngine) -> dict[str, Any]:
+    """Every service's spec, with the names of its networks for their IDs, and how many tasks run."""
+    found = {}
+    ids = {item["Id"]: item["Name"] for item in engine.networks()}
+    for one in engine.services():
+        spec = copy.deepcopy(one["Spec"])
+        for entry in spec["TaskTemplate"].get("Networks") or ():
+            entry["Target"] = ids[entry["Target"]]
+        running = [task for task in engine.tasks() if task["ServiceID"] == one["ID"]]
+        found[spec["Name"]] = (spec, sum(task["Status"]["State"] == "running" for task in running))
+    return found
+
+
+class CutOffError(BaseException):
+    """What ends a process from outside: no handler of errors sees it."""
+
+
+class CutOff:
+    """An engine whose user is killed before a certain write."""
+
+    def __init__(self, engine: MemoryEngine, writes: int) -> None:
+        self._engine = engine
+        self._left = writes
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("create", "update", "remove")):
+            self._left -= 1
+            if self._left < 0:
+                raise CutOffError
+        return getattr(self._engine, name)
+
+
 class TestProperties:
-    @given(RUNS)
-    def test_a_second_plan_is_empty(self, runs: list[list[dict[str, Any]]]) -> None:
-        engine = MemoryEngine()
-        for run in runs:
-            outcome = bring(engine, networks.declared(run))
-        again = networks.plan(networks.declared(runs[-1]), read(engine), OWNER)
+    @given(RUNS, SERVICES, OPTIONS)
+    def test_a_second_plan_is_empty(
+        self, runs: list[list[dict[str, Any]]], services: dict[str, Any], options: dict[str, Any]
+    ) -> None:
+        engine = LivingEngine()
+        for number, run in enumerate(runs):
+            outcome = bring(engine, networks.declared(run), **options)
+            if number == 0:
+                deploy(engine, services)
+        again = networks.plan(networks.declared(runs[-1]), read(engine), OWNER, **options)
         assert not again.plan
         assert again.drift == outcome.decision.drift
         assert set(again.networks) == set(outcome.decision.networks)
+        if options["recreate"]:
+            assert again.drift == ()
+
+    @given(declarations(), declarations(), SERVICES, OPTIONS)
+    def test_services_are_afterwards_what_they_were(
+        self,
+        before: list[dict[str, Any]],
+        after: list[dict[str, Any]],
+        services: dict[str, Any],
+        options: dict[str, Any],
+    ) -> None:
+        engine = LivingEngine()
+        bring(engine, networks.declared(before))
+        deploy(engine, services)
+        held = described(engine)
+        outcome = bring(engine, networks.declared(after), **options)
+        assert described(engine) == held
+        moved = {step.name for step in outcome.plan if step.kind == "service"}
+        anew = {step.name for step in outcome.plan if step.action == "remove"}
+        assert moved <= {name for name, (targets, _size) in services.items() if anew & set(targets)}
+        for found in engine.services():
+            # A rollback by hand would bring back what is there, not a service that is stopped.
+            assert found.get("PreviousSpec", found["Spec"]) == found["Spec"]
+            assert ("PreviousSpec" in found) is (found["Spec"]["Name"] in moved)
+
+    @given(declarations(), declarations(), SERVICES, OPTIONS, st.integers(0, 12), st.booleans())
+    def test_a_run_that_was_cut_off_anywhere_is_brought_to_its_end_by_the_next(
+        self,
+        before: list[dict[str, Any]],
+        after: list[dict[str, Any]],
+        services: dict[str, Any],
+        options: dict[str, Any],
+        writes: int,
+        recreate_again: bool,
+    ) -> None:
+        engine = LivingEngine()
+        bring(engine, networks.declared(before))
+        deploy(engine, services)
+        held = described(engine)
+        with contextlib.suppress(CutOffError):
+            bring(CutOff(engine, writes), networks.declared(after), **{**options, "recreate": True})
+        options = {**options, "recreate": recreate_again}
+        bring(engine, networks.declared(after), **options)
+        assert described(engine) == held
+        assert not networks.plan(networks.declared(after), read(engine), OWNER, **options).plan
+        assert all(found.get("PreviousSpec", found["Spec"]) == found["Spec"] for found in engine.services())
 
     @given(declarations())
     def test_a_network_that_was_just_made_has_no_drift(self, run: list[dict[str, Any]]) -> None:
@@ -93,33 +213,42 @@ class TestProperties:
         bring(engine, networks.declared(run))
         assert networks.plan(networks.declared(run), read(engine), OWNER).drift == ()
 
-    @given(RUNS, declarations(), st.randoms(use_true_random=False))
+    @given(RUNS, declarations(), SERVICES, OPTIONS, st.randoms(use_true_random=False))
     def test_input_is_not_changed_and_its_order_does_not_matter(
-        self, runs: list[list[dict[str, Any]]], run: list[dict[str, Any]], random: Any
+        self,
+        runs: list[list[dict[str, Any]]],
+        run: list[dict[str, Any]],
+        services: dict[str, Any],
+        options: dict[str, Any],
+        random: Any,
     ) -> None:
         kept_run = copy.deepcopy(run)
         items = networks.declared(run)
         assert run == kept_run
-        engine = MemoryEngine()
+        engine = LivingEngine()
         for earlier in runs:
             bring(engine, networks.declared(earlier))
+        deploy(engine, services)
         seen = read(engine)
         kept = copy.deepcopy((items, seen))
-        first = networks.plan(items, seen, OWNER)
+        first = networks.plan(items, seen, OWNER, **options)
         assert (items, seen) == kept
-        shuffled = networks.Observation(random.sample(seen.networks, len(seen.networks)), seen.services, seen.tasks)
-        second = networks.plan(random.sample(items, len(items)), shuffled, OWNER)
+        shuffled = networks.Observation(
+            *(random.sample(part, len(part)) for part in (seen.networks, seen.services, seen.tasks, seen.nodes))
+        )
+        second = networks.plan(random.sample(items, len(items)), shuffled, OWNER, **options)
         assert first == second
         assert [step.payload for step in first.plan] == [step.payload for step in second.plan]
 
-    @given(RUNS)
-    def test_only_our_own_networks_ever_go(self, runs: list[list[dict[str, Any]]]) -> None:
+    @given(RUNS, OPTIONS)
+    def test_only_our_own_networks_ever_go(self, runs: list[list[dict[str, Any]]], options: dict[str, Any]) -> None:
         engine = MemoryEngine()
         bring(engine, networks.declared([{"name": "old"}]), owner="other")
         engine.create_network({"Name": "front", "Driver": "overlay", "Labels": {}})
+        theirs = {network(engine, name)["Id"] for name in ("front", "old")}
         for run in runs:
-            bring(engine, networks.declared(run))
-        assert {"front", "old"} <= set(names(engine))
+            bring(engine, networks.declared(run), **options)
+        assert theirs <= {found["Id"] for found in engine.networks()}
 
 
 class TestCreate:
@@ -186,7 +315,9 @@ class TestCreate:
 
     def test_the_ids_are_known_afterwards(self, engine: MemoryEngine) -> None:
         outcome = bring(engine, declare({"name": "back"}))
-        assert outcome.decision.networks == {"back": {"id": None, "owned": True}}
+        assert outcome.decision.networks == {
+            "back": {"id": None, "owned": True, "container_mtu": 1450, "addresses": None}
+        }
         assert outcome.id_of("network", "back", None) == network(engine, "back")["Id"]
 
 
@@ -206,13 +337,13 @@ class TestDrift:
         decision = networks.plan(declare(wanted), read(engine), OWNER)
         assert not decision.plan
         assert decision.drift == (
-            {"network": "back", "field": "attachable", "before": False, "after": True},
-            {"network": "back", "field": "internal", "before": False, "after": True},
-            {"network": "back", "field": "encrypted", "before": False, "after": True},
-            {"network": "back", "field": "mtu", "before": 1400, "after": 1450},
-            {"network": "back", "field": "driver_opts.com.example", "before": None, "after": "x"},
-            {"network": "back", "field": "subnet", "before": "10.20.0.0/24", "after": "10.21.0.0/24"},
-            {"network": "back", "field": "labels.a", "before": "1", "after": None},
+            {"network": "back", "field": "attachable", "before": False, "after": True, "services": []},
+            {"network": "back", "field": "internal", "before": False, "after": True, "services": []},
+            {"network": "back", "field": "encrypted", "before": False, "after": True, "services": []},
+            {"network": "back", "field": "mtu", "before": 1400, "after": 1450, "services": []},
+            {"network": "back", "field": "driver_opts.com.example", "before": None, "after": "x", "services": []},
+            {"network": "back", "field": "subnet", "before": "10.20.0.0/24", "after": "10.21.0.0/24", "services": []},
+            {"network": "back", "field": "labels.a", "before": "1", "after": None, "services": []},
         )
         (warning,) = decision.plan.warnings
         assert warning.startswith("network back is not as declared: attachable is False, declared True, ")
@@ -222,7 +353,7 @@ class TestDrift:
         engine.create_network({"Name": "back", "Driver": "overlay", "Options": {"encrypted": value}})
         assert networks.plan(declare({"name": "back", "encrypted": True}), read(engine), OWNER).drift == ()
         assert networks.plan(declare({"name": "back", "encrypted": False}), read(engine), OWNER).drift == (
-            {"network": "back", "field": "encrypted", "before": True, "after": False},
+            {"network": "back", "field": "encrypted", "before": True, "after": False, "services": []},
         )
 
     def test_what_is_not_managed_is_not_compared(self, engine: MemoryEngine) -> None:
@@ -251,8 +382,8 @@ class TestDrift:
         bring(engine, declare({"name": "back", "subnet": "10.20.0.0/24"}))
         items = declare({"name": "back", "driver": "macvlan", "subnet": "10.20.0.0/24", "gateway": "10.20.0.254"})
         assert networks.plan(items, read(engine), OWNER).drift == (
-            {"network": "back", "field": "driver", "before": "overlay", "after": "macvlan"},
-            {"network": "back", "field": "gateway", "before": "10.20.0.1", "after": "10.20.0.254"},
+            {"network": "back", "field": "driver", "before": "overlay", "after": "macvlan", "services": []},
+            {"network": "back", "field": "gateway", "before": "10.20.0.1", "after": "10.20.0.254", "services": []},
         )
 
     @pytest.mark.parametrize(
@@ -289,6 +420,94 @@ class TestDrift:
         assert not decision.plan
         assert decision.drift == ()
         assert "has no addresses yet" in decision.plan.warnings[0]
+
+
+MTU = "com.docker.network.driver.mtu"
+
+
+class TestUnderlay:
+    @pytest.mark.parametrize(
+        ("own", "underlay", "option", "container"),
+        [
+            (None, None, None, 1450),
+            (None, 1500, None, 1450),
+            (None, 1450, "1450", 1400),
+            (None, 9000, "9000", 8950),
+            (1400, 1450, "1400", 1350),
+            (1500, 1500, "1500", 1450),
+        ],
+    )
+    def test_a_new_network_is_made_for_it_unless_it_says_otherwise(
+        self, engine: MemoryEngine, own: int | None, underlay: int | None, option: str | None, container: int
+    ) -> None:
+        outcome = bring(engine, declare({"name": "back", "mtu": own}), underlay_mtu=underlay)
+        assert network(engine, "back")["Options"].get(MTU) == option
+        assert outcome.decision.networks["back"]["container_mtu"] == container
+        (step,) = outcome.plan
+        assert [d.after for d in step.differences if d.field == "mtu"] == ([int(option)] if option else [])
+
+    @pytest.mark.parametrize(
+        ("own", "underlay", "before"),
+        [
+            (None, 1450, 1500),
+            (1500, 1450, 1500),
+            (9000, 1500, 9000),
+            (1400, 1450, None),
+            (1450, 1450, None),
+            (None, 1500, None),
+            (None, 9000, None),
+        ],
+    )
+    def test_a_network_that_was_made_for_a_larger_one_is_drift(
+        self, engine: MemoryEngine, own: int | None, underlay: int, before: int | None
+    ) -> None:
+        bring(engine, declare({"name": "back", "mtu": own}))
+        drift = networks.plan(declare({"name": "back"}), read(engine), OWNER, underlay_mtu=underlay).drift
+        assert [(found["field"], found["before"], found["after"]) for found in drift] == (
+            [("mtu", before, underlay)] if before else []
+        )
+        bring(engine, declare({"name": "back"}), recreate=True, underlay_mtu=underlay)
+        assert int(network(engine, "back")["Options"].get(MTU, 1500)) == (underlay if before else own or 1500)
+
+    def test_a_text_that_is_no_number_is_drift_too(self, engine: MemoryEngine) -> None:
+        engine.create_network({"Name": "back", "Driver": "overlay", "Options": {MTU: "large"}})
+        seen = networks.plan(declare({"name": "back"}), read(engine), OWNER, underlay_mtu=1500)
+        assert [(found["before"], found["after"]) for found in seen.drift] == [("large", 1500)]
+        assert seen.networks["back"]["container_mtu"] is None
+
+    def test_another_driver_has_its_own_mtu(self, engine: MemoryEngine) -> None:
+        items = declare({"name": "back", "driver": "macvlan"})
+        outcome = bring(engine, items, underlay_mtu=1400)
+        assert MTU not in network(engine, "back")["Options"]
+        assert outcome.decision.networks["back"]["container_mtu"] is None
+        assert networks.plan(items, read(engine), OWNER, underlay_mtu=1400).drift == ()
+
+    def test_an_mtu_that_is_declared_too_large_is_warned_of(self, engine: MemoryEngine) -> None:
+        items = declare({"name": "back", "mtu": 9000})
+        for _run in range(2):
+            (warning,) = bring(engine, items, underlay_mtu=1500).plan.warnings
+            assert "its mtu 9000 is more than the network below carries (1500)" in warning
+
+    @pytest.mark.parametrize("mtu", [0, 575, 65536])
+    def test_what_can_not_be_one_is_refused(self, mtu: int) -> None:
+        with pytest.raises(DeclarationError, match="underlay_mtu: %d is not between 576 and 65535" % mtu):
+            networks.checked_underlay(mtu)
+
+
+class TestAddresses:
+    def test_they_are_told_of_each_network(self) -> None:
+        living = LivingEngine()
+        bring(living, declare({"name": "back", "subnet": "10.20.0.0/28"}))
+        deploy(living, {"web": (["back"], 3)})
+        decision = networks.plan(declare({"name": "back"}), read(living), OWNER)
+        # Three tasks, a virtual IP, and the three nodes where they are.
+        assert decision.networks["back"]["addresses"] == {"total": 13, "used": 7, "free": 6}
+
+    def test_they_are_not_known_before_the_swarm_has_given_them(self, engine: MemoryEngine) -> None:
+        engine.allocates = False
+        bring(engine, declare({"name": "back"}))
+        decision = networks.plan(declare({"name": "back"}), read(engine), OWNER)
+        assert decision.networks["back"]["addresses"] is None
 
 
 class TestRemove:

@@ -81,6 +81,7 @@ ENTRY_KEYS = {
         "ingress",
         "encrypted",
         "subnets",
+        "addresses",
         "owner",
         "labels",
         "used_by",
@@ -236,12 +237,19 @@ def test_usage_versions_and_what_encrypts() -> None:
     taken = snapshot.take(OBSERVED)
     (network,) = taken["networks"]
     assert (network["encrypted"], network["subnets"], network["used_by"]) == (True, ["10.20.0.0/24"], ["app_web"])
+    assert network["addresses"] == {"total": 253, "used": 0, "free": 253}
     (secret,) = taken["secrets"]
     assert (secret["logical_name"], secret["version"], secret["used_by"]) == ("pw", 2, ["app_web"])
     assert secret["labels"] == {"team": "x"}
     (config,) = taken["configs"]
     assert (config["logical_name"], config["version"]) == ("plain_v9", None)
     assert taken["tasks"] == {"total": 2, "states": {"failed": 1, "running": 1}, "running_by_node": {"w1": 1}}
+
+
+def test_a_network_without_addresses_yet_has_none_to_count() -> None:
+    young = {"Id": "n", "Name": "young", "Scope": "swarm", "Driver": "", "IPAM": {"Driver": "", "Config": None}}
+    (network,) = snapshot.take(Observation(swarm={}, networks=[young]))["networks"]
+    assert network["addresses"] is None
 
 
 def test_nothing_secret_is_in_it_and_nothing_observed_is_changed() -> None:

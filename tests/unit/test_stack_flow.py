@@ -418,6 +418,7 @@ def test_what_the_cli_says_is_passed_on(swarm: Swarm, docker: Docker, clock: Clo
         ("services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {external: true}}", "no secret s in the swarm"),
         ("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {external: true}}", "network n is not in the swarm"),
         ("services: {a: {image: x, deploy: {placement: {constraints: [node.role == worker]}}}}", "0 eligible nodes"),
+        ("services: {a: {image: x}}\nnetworks: {default: {ipam: {config: [{subnet: 10.2.0.0/30}]}}}", "needs 3 more"),
         ("services: {a: {image: x}}\nconfigs: {c: {file: missing.conf}}", "missing.conf is not among the sources"),
         ("services: {a: {image: x, env_file: missing.env}}", "missing.env is not among the sources"),
     ],

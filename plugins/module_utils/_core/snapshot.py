@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import certificate, labels, naming, networks, quorum, verdict, versioned
+from . import address_space, certificate, labels, naming, networks, quorum, verdict, versioned
 
 Json = Mapping[str, Any]
 
@@ -197,6 +197,7 @@ def _networks(observed: Observation) -> list[dict[str, Any]]:
         if network.get("Scope") != "swarm":
             continue
         options = network.get("Options") or {}
+        addresses = address_space.count(network, observed.services, observed.tasks, observed.nodes)
         found.append(
             {
                 "id": network.get("Id"),
@@ -210,6 +211,7 @@ def _networks(observed: Observation) -> list[dict[str, Any]]:
                 "subnets": [
                     pool["Subnet"] for pool in (network.get("IPAM") or {}).get("Config") or () if pool.get("Subnet")
                 ],
+                "addresses": addresses.as_dict() if addresses else None,
                 "owner": (network.get("Labels") or {}).get(labels.OWNER),
                 "labels": labels.foreign(network.get("Labels")),
                 "used_by": [

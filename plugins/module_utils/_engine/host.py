@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import ipaddress
 import json
 import os
 import shutil
 import socket
+import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any
 
 from .._core import certificate, kernel, membership
 from .._core.errors import DeclarationError
+from .._core.underlay import Route, interface_of
 from .client import REQUEST_TIMEOUT, Json, translate
 from .errors import EngineError, EngineUnreachable
 
@@ -189,6 +192,62 @@ def engine_facts(info: Json | None) -> dict[str, Any]:
         "configuration_stale": configuration_is_stale(),
         "warnings": list(info.get("Warnings") or ()),
     }
+
+
+# -- the network below the overlays ----------------------------------------------------------------------------------
+
+
+def underlay(address: str | None, docker_root: str, root: Path = Path("/")) -> dict[str, Any]:
+    """``{"address", "interface", "mtu"}`` of what carries this host's overlay traffic; null is what can't be told.
+
+    Args:
+        address: the one that the node advertises; None outside a swarm.
+        docker_root: the engine's data, where it keeps the address of its data path when it was given its own.
+        root: where ``proc`` and ``sys`` are.
+    """
+    own = _data_path_address(docker_root) or address if address else None
+    interface = interface_of(own, _routes(root), _ipv6_interfaces(root)) if own else None
+    if interface == "lo":
+        interface = None  # no other host is reached by it
+    mtu = _lines(root / "sys/class/net" / interface / "mtu") if interface else None
+    return {"address": own, "interface": interface, "mtu": int(mtu[0]) if mtu and mtu[0].strip().isdigit() else None}
+
+
+def _data_path_address(docker_root: str) -> str:
+    """The node's ``--data-path-addr``, an address also where an interface was given; empty without one.
+
+    The engine shows it nowhere, but keeps it (moby: daemon/cluster, ``nodeStartConfig``).
+    """
+    try:
+        kept = json.loads((Path(docker_root) / "swarm" / "docker-state.json").read_bytes())
+        return str(kept.get("DataPathAddr") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+_UP = 0x1
+_REJECT = 0x200
+
+
+def _routes(root: Path) -> list[Route]:
+    """The IPv4 routes (``/proc/net/route``, proc(5)): addresses in hexadecimal, in the host's byte order."""
+    found = []
+    for line in (_lines(root / "proc/net/route") or [])[1:]:
+        interface, destination, _gateway, flags, _ref, _use, metric, mask, *_rest = line.split()
+        if int(flags, 16) & (_UP | _REJECT) == _UP:
+            network = ipaddress.IPv4Network((_ipv4(destination), str(_ipv4(mask))))
+            found.append(Route(interface, network, int(metric)))
+    return found
+
+
+def _ipv4(text: str) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
+
+
+def _ipv6_interfaces(root: Path) -> dict[str, str]:
+    """The host's IPv6 addresses, each with its interface (``/proc/net/if_inet6``)."""
+    fields = [line.split() for line in _lines(root / "proc/net/if_inet6") or ()]
+    return {str(ipaddress.IPv6Address(int(field[0], 16))): field[-1] for field in fields}
 
 
 # -- the kernel ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from .._core import pace, verdict
 from .._core.errors import DeclarationError
 from .._core.plan import CREATE, REMOVE, UPDATE, Plan, Step
-from .._core.stack import definition, planner, preflight, references
+from .._core.stack import capacity, definition, planner, preflight, references
 from .._core.stack.pace import of_service
 from .._core.verdict import Verdict
 from . import errors, stack_cli
@@ -167,6 +167,11 @@ class Deployment:
         if problems:
             raise DeclarationError(*problems)
         plan = planner.plan(request.stack, resolved, observed, objects, owner=request.owner, prune=request.prune)
+        changing = [step.name for step in plan if step.kind == "service" and step.action in (CREATE, UPDATE)]
+        if changing:
+            problems = capacity.problems(resolved, request.stack, observed, self._engine.tasks(), changing)
+            if problems:
+                raise DeclarationError(*problems)
         return resolved, plan, len(observed.nodes)
 
     def _apply(self, tree: Mapping[str, Any], plan: Plan, done: list[Step], warnings: list[str]) -> None:

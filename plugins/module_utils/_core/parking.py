@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that are parked: stopped, and off the networks that are about to be made anew.
+
+A network that a service's Spec names can't be removed. A parked service has no tasks and does not name it. The swarm
+itself remembers what the service was: one update parks it, so its PreviousSpec is the spec to go back to, and a label
+says which networks it was taken off. So whoever comes next can put it back, also when the run that parked it was cut
+off. Putting it back is sent twice, for the first time leaves the parked spec as PreviousSpec, and a rollback (by hand,
+or by the service's own failure action) would stop the service.
+
+No rolling update takes place on either way: a replicated service without replicas has no tasks to update, and neither
+has a global one that no node fits, so its failure action is not asked (swarmkit, manager/orchestrator: ``reconcile`` in
+replicated/services.go, ``reconcileServices`` in global/global.go, ``Updater.Run`` in update/updater.go).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import labels, verdict
+
+Json = Mapping[str, Any]
+
+LABEL = labels.PREFIX + "parked"
+"""On a parked service: JSON of ``{"owner": …, "networks": {ID: name}}``, the networks that it was taken off."""
+NOWHERE = "node.id==flotilla-parked"
+"""A constraint that no node meets: node IDs have 25 characters."""
+
+_STANDING = (*verdict.IN_FLIGHT, "paused", "rollback_paused")
+
+
+def targets(spec: Json) -> set[str]:
+    """The networks that a spec names, by ID (or by name, as it was sent)."""
+    return {str(entry["Target"]) for entry in (spec.get("TaskTemplate") or {}).get("Networks") or ()}
+
+
+def obstacle(service: Json, tasks: Sequence[Json], nodes: Sequence[Json]) -> str | None:
+    """Why a service can't be taken off its networks and be put back as it was, with the mend; None where it can.
+
+    An update of a job starts its next iteration (swarmkit: controlapi, ``UpdateService``), and a task that has ended
+    for good starts anew with its service.
+    """
+    mode = service["Spec"].get("Mode") or {}
+    if "ReplicatedJob" in mode or "GlobalJob" in mode:
+        return "it is a job, and would run again: remove it first, and deploy it again when it is to run"
+    waiting = unsettled(service)
+    if waiting:
+        return waiting
+    if service["Spec"].get("Networks"):
+        return "it names its networks in Spec.Networks, which no update can change: deploy it anew first"
+    if verdict.judge(service, tasks, nodes, as_declared=True).state == verdict.JOB_COMPLETE:
+        return "it has done its work and rests, and would run again: remove it first"
+    return None
+
+
+def unsettled(service: Json) -> str | None:
+    """Whether an update of a service is under way or was stopped half way, with the mend; None when it is at rest."""
+    update = str((service.get("UpdateStatus") or {}).get("State") or "")
+    if update not in _STANDING:
+        return None
+    return "its update is not at an end (%s): run it again when the update is finished or rolled back" % update
+
+
+def park(service: Json, networks: Mapping[str, str], owner: str) -> dict[str, Any]:
+    """The spec that parks a service.
+
+    It lacks the digest of the stack's definition, so that a deployment of the stack finds the service changed.
+
+    Args:
+        service: it is not parked.
+        networks: ID -> name of the networks that are made anew.
+        owner: who puts it back.
+    """
+    spec: dict[str, Any] = copy.deepcopy(dict(service["Spec"]))
+    gone = {**networks, **{name: name for name in networks.values()}}
+    template = spec["TaskTemplate"]
+    off = {entry["Target"]: gone[entry["Target"]] for entry in template["Networks"] if entry["Target"] in gone}
+    template["Networks"] = [entry for entry in template["Networks"] if entry["Target"] not in gone]
+    if "Global" in (spec.get("Mode") or {}):
+        placement = dict(template.get("Placement") or {})
+        template["Placement"] = {**placement, "Constraints": [*(placement.get("Constraints") or ()), NOWHERE]}
+    else:
+        spec["Mode"] = {"Replicated": {"Replicas": 0}}
+    kept = {key: value for key, value in (spec.get("Labels") or {}).items() if key != labels.DEFINITION}
+    spec["Labels"] = {**kept, LABEL: json.dumps({"owner": owner, "networks": off}, sort_keys=True)}
+    return spec
+
+
+def networks_left(service: Json, owner: str) -> dict[str, str] | None:
+    """ID -> name of the networks that a service was taken off; None where it needs nothing.
+
+    That is so for a parked service, and for one that still has the parked spec as its PreviousSpec.
+    """
+    current = _read(service["Spec"], owner)
+    return _read(service.get("PreviousSpec"), owner) if current is None else current
+
+
+def is_parked(service: Json, owner: str) -> bool:
+    """Whether a service is stopped and off its networks now."""
+    return _read(service["Spec"], owner) is not None
+
+
+def is_lost(service: Json, owner: str) -> bool:
+    """Whether a parked service was changed by somebody else, so that the swarm no longer has what it was before."""
+    previous = service.get("PreviousSpec")
+    return is_parked(service, owner) and (not previous or _read(previous, owner) is not None)
+
+
+def put_back(service: Json, ids: Mapping[str, str], owner: str) -> dict[str, Any] | None:
+    """The spec to send next, to put a service back; None when nothing is left to do.
+
+    Args:
+        service: as the engine has it now; it is not lost.
+        ids: name -> ID of the networks that there are now; it has those of ``networks_left``.
+        owner: who parked it.
+    """
+    left = networks_left(service, owner)
+    if left is None:
+        return None
+    spec: dict[str, Any] = copy.deepcopy(
+        dict(service["PreviousSpec"] if is_parked(service, owner) else service["Spec"])
+    )
+    for entry in spec["TaskTemplate"].get("Networks") or ():
+        if entry["Target"] in left:
+            entry["Target"] = ids[left[entry["Target"]]]
+    return spec
+
+
+def size(spec: Json) -> str:
+    """How much of a service there is, for people: ``3 replicas``, ``global``."""
+    mode = spec.get("Mode") or {}
+    if "Global" in mode:
+        return "global"
+    replicas = (mode.get("Replicated") or {}).get("Replicas")
+    count = 1 if replicas is None else int(replicas)
+    return "%d replica%s" % (count, "" if count == 1 else "s")
+
+
+def _read(spec: Json | None, owner: str) -> dict[str, str] | None:
+    text = ((spec or {}).get("Labels") or {}).get(LABEL)
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+        return {str(key): str(value) for key, value in found["networks"].items()} if found["owner"] == owner else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
