@@ -244,9 +244,9 @@ def test_a_host_in_a_swarm_that_can_not_be_told_stops_everything() -> None:
     stranger = result(Membership(local_state="active", cluster_id=None, node_id="w9", role="worker"))
     found = cluster_plan({"m1": result(Membership(local_state="inactive")), "w1": stranger}, ["m1"], ["w1"])
     assert found["action"] == "none"
-    assert found["problems"] == [
-        "w1 is in a swarm, and which one can't be told, since its certificate can't be read: let Ansible become root there"
-    ]
+    (problem,) = found["problems"]
+    assert problem.startswith("w1 is in a swarm, and which one can't be told")
+    assert problem.endswith("let Ansible become root there")
 
 
 ANSWERS = st.one_of(

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, networks, nodes, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import converge
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import DockerEngine, Engine, Json, connect
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine, Json, connect
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
     EngineError,
     InUse,

@@ -145,7 +145,8 @@ def test_a_service_that_a_rotation_repointed_is_as_declared() -> None:
     assert [step.name for step in plan] == ["shop_api"]
     assert plan.steps[0].differences == (Difference("secrets", ["key_v1"], ["key_v2"]),)
     rotated = copy.deepcopy(before)
-    rotated.services[0]["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"] = [{"SecretID": "2", "SecretName": "key_v2"}]
+    container = rotated.services[0]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    container["Secrets"] = [{"SecretID": "2", "SecretName": "key_v2"}]
     assert not planned(resolved("key_v2"), rotated)
 
 

@@ -183,8 +183,8 @@ def _state_problems(known: Mapping[str, Membership]) -> list[str]:
             problems.append("%s is a locked manager: %s" % (host, MEND_LOCKED))
         elif membership.local_state == ACTIVE and not membership.cluster_id:
             problems.append(
-                "%s is in a swarm, and which one can't be told, since its certificate can't be read: let Ansible become "
-                "root there" % host
+                "%s is in a swarm, and which one can't be told, since its certificate can't be read: let Ansible "
+                "become root there" % host
             )
         elif membership.local_state == ERROR:
             problems.append("the swarm part of %s has failed (%s): %s" % (host, membership.error, MEND_ERROR))

@@ -100,7 +100,8 @@ def _node_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str]:
         elif node["state"] != "ready":
             yield "the node %s is %s" % (node["name"], node["state"])
         elif node["role"] == "manager" and node["reachability"] != "reachable":
-            yield "the manager %s is ready, and its raft is %s" % (node["name"], node["reachability"] or "not reachable")
+            reachability = node["reachability"] or "not reachable"
+            yield "the manager %s is ready, and its raft is %s" % (node["name"], reachability)
 
 
 def _stack_problems(snapshot: Snapshot, expected: Expectations) -> Iterator[str]:
