@@ -17,16 +17,18 @@ description:
   - When one does not, every service that was moved goes back to the version it had, and the module fails saying which
     service, which task, on which node, with its exit code and its last log lines.
   - Services that did not run well before are refused before anything is changed, since they could prove nothing.
-  - A run that was interrupted is finished by the next one.
+  - A run that was interrupted is finished by the next one, which refuses when a service that was moved does not run
+    well.
+  - A service that mounts two versions of one name is refused, and so is a secret that would be adopted here.
 notes:
   - The old version stays, since a rollback of the service needs it. O(prune) removes those that no service's present or
     previous specification names, so in effect the ones before the last.
-  - After a failed rotation the new version stays in the swarm, unused. It is taken again when the same value is rotated
-    again; with the old value declared, the next run makes a version that holds that.
+  - After a failed rotation no rollback leads to the new version, and it is removed from the swarm, unless a service
+    that an earlier run had moved uses it.
   - Where the path in the container is the name of the versioned object, it stays as it was.
   - Services move by name. A value that a server and its clients must change at the same time needs two values that the
     server accepts; no order of services can do without.
-  - The log lines of a failed container are shown as it wrote them.
+  - The log lines of a failed container are shown as it wrote them, but for the declared values.
 attributes:
   check_mode:
     details: Shows the versions that would be made and the services that would be moved.
@@ -132,7 +134,12 @@ verdicts:
   type: list
   elements: dict
 back:
-  description: Services that have their old version again.
+  description: Services that have their old version again, the failed one among them.
+  returned: when a service failed
+  type: list
+  elements: str
+dropped:
+  description: New versions that were removed again.
   returned: when a service failed
   type: list
   elements: str
@@ -151,85 +158,12 @@ problems:
   elements: str
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flotilla.swarm.plugins.module_utils import _data_objects, _module
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, rotation, versioned
+from ansible_collections.flotilla.swarm.plugins.module_utils import _data_objects, _module, _rotate
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import Plan
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.rotation import Limits, Rotation
-
-KINDS = (versioned.SECRET, versioned.CONFIG)
-
-
-@dataclass(frozen=True)
-class Declared:
-    """The items of one kind, and what plans them: the same planner in every pass, so that a renewal happens once."""
-
-    kind: versioned.Kind
-    items: Sequence[versioned.Item]
-    planner: _data_objects.Planner
-
-    def converge(self, engine: Engine, key: digest.Key | None, dry_run: bool) -> Outcome[versioned.Decision]:
-        return converge(_data_objects.observer(self.kind, key, False), self.planner, engine, dry_run=dry_run)
-
-    def pruned(self, engine: Engine, key: digest.Key | None, owner: str) -> Outcome[versioned.Decision]:
-        planner = _data_objects.Planner(self.kind, self.items, owner, prune=True)
-        return converge(_data_objects.observer(self.kind, key, True), planner, engine)
-
-
-def work(declared: Sequence[Declared], key: digest.Key | None, module: AnsibleModule, engine: Engine) -> dict[str, Any]:
-    """Make the versions, move the services, prune; a service that fails leaves through ``fail_json``."""
-    params = module.params
-    run = Rotation(engine, Limits(params["deadline"], params["stable_for"]))
-    outcomes = [one.converge(engine, key, True) for one in declared]
-    found = moves(declared, outcomes, engine, params["owner"])
-    if module.check_mode:
-        return result(declared, outcomes, rotation.plan(found))
-    run.check(found)
-    outcomes = [one.converge(engine, key, False) for one in declared]
-    moved = run.run(moves(declared, outcomes, engine, params["owner"]))
-    verdicts = [verdict.as_dict() for verdict in moved.verdicts]
-    if moved.failure:
-        module.fail_json(msg=moved.story(), changed=True, verdicts=verdicts, back=list(moved.back))
-    pruned = [one.pruned(engine, key, params["owner"]) for one in declared] if params["prune"] else []
-    return result(declared, outcomes, rotation.plan(moved.moved), pruned, verdicts=verdicts)
-
-
-def moves(
-    declared: Sequence[Declared], outcomes: Sequence[Outcome[versioned.Decision]], engine: Engine, owner: str
-) -> tuple[rotation.Move, ...]:
-    """The services that mount another version than the current one."""
-    objects = {versioned.SECRET: engine.secrets, versioned.CONFIG: engine.configs}
-    wanted = [
-        (one.kind, rotation.targets(objects[one.kind](), _data_objects.current_of(outcome, one.kind), owner))
-        for one, outcome in zip(declared, outcomes)
-    ]
-    return rotation.moves(engine.services(), wanted)
-
-
-def result(
-    declared: Sequence[Declared],
-    outcomes: Sequence[Outcome[versioned.Decision]],
-    moved: Plan,
-    pruned: Sequence[Outcome[versioned.Decision]] = (),
-    **values: Any,
-) -> dict[str, Any]:
-    """The module's result: one plan in the order in which things were done."""
-    plans = [*(one.plan for one in outcomes), moved, *(one.plan for one in pruned)]
-    warnings = dict.fromkeys(text for plan in plans for text in plan.warnings)
-    whole = Plan(tuple(step for plan in plans for step in plan), tuple(warnings))
-    current: Mapping[str, Any] = {
-        one.kind.plural: _data_objects.current_of(outcome, one.kind) for one, outcome in zip(declared, outcomes)
-    }
-    kept = [entry for one in pruned for entry in one.decision.kept]
-    return _module.result_of(whole, current=current, kept=kept, **values)
 
 
 def main() -> None:
@@ -249,32 +183,11 @@ def main() -> None:
     )
     with _module.failures(module):
         owner = labels.checked_owner(module.params["owner"])
-        declared = declarations(module, owner)
-        key = _data_objects.key_of(module)
-    _module.run(module, partial(work, declared, key))
-
-
-def declarations(module: AnsibleModule, owner: str) -> list[Declared]:
-    """The items of both kinds that are present, with their planners.
-
-    Raises:
-        DeclarationError: what is wrong with the items, or with the names to renew.
-    """
-    found = []
-    due = set(module.params["renew"])
-    named: set[str] = set()
-    for kind in KINDS:
-        items = [item for item in _data_objects.items_of(module, kind) if item.state == versioned.PRESENT]
-        names = {item.name for item in items}
-        named |= names
-        planner = _data_objects.Planner(kind, items, owner, renew=frozenset(due & names))
-        found.append(Declared(kind, items, planner))
-    if due - named:
-        raise DeclarationError(
-            "renew: %s: not declared, so there is nothing to renew: declare it, or correct the name"
-            % ", ".join(sorted(due - named))
-        )
-    return found
+        for option in ("deadline", "stable_for"):
+            if module.params[option] is not None and module.params[option] < 1:
+                raise DeclarationError("%s: %s is no time: give at least 1 second" % (option, module.params[option]))
+        declared = _rotate.declarations(module, owner)
+    _module.run(module, partial(_rotate.work, declared))
 
 
 if __name__ == "__main__":

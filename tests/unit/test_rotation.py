@@ -6,70 +6,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, rotation, versioned
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.rotation import Move, Target
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.versioned import CONFIG, SECRET
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import errors
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.rotation import ATTEMPTS, Limits, Rotation
+from ansible_collections.flotilla.swarm.tests.support.memory_shop import OWNER, Shop
 from ansible_collections.flotilla.swarm.tests.support.memory_swarm import Clock, Swarm
 from hypothesis import given
 from hypothesis import strategies as st
 
 Json = dict[str, Any]
-OWNER = "flotilla"
-
-
-class Shop(Swarm):
-    """A swarm whose services, once updated, do what the test says: run, fail, or be rolled back by the swarm."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fate: dict[str, Callable[[Json], None]] = {}
-        self.written: list[tuple[str, list[str]]] = []
-
-    def version_of(self, logical: str, version: int) -> str:
-        own = {labels.OWNER: OWNER, labels.NAME: logical, labels.VERSION: str(version)}
-        return self.create_secret("%s_v%d" % (logical, version), b"x", own)
-
-    def service(self, name: str, *secrets: str) -> None:
-        ids = {secret["Spec"]["Name"]: secret["ID"] for secret in self.secrets()}
-        mounts = [
-            {"SecretID": ids[one], "SecretName": one, "File": {"Name": one.rpartition("_")[0], "Mode": 256}}
-            for one in secrets
-        ]
-        template = {"ContainerSpec": {"Image": "app:v1", "Secrets": mounts}, "Runtime": "container"}
-        self.create_service({"Name": name, "TaskTemplate": template, "Mode": {"Replicated": {"Replicas": 1}}})
-        self.task(name)
-
-    def update_service(self, service_id: str, version: int, spec: Json) -> None:
-        super().update_service(service_id, version, spec)
-        name = spec["Name"]
-        self.written.append((name, self.mounted(name)))
-        self.fate.get(name, lambda _service: self.settle(name))(self._objects["service"][service_id])
-
-    def mounted(self, name: str) -> list[str]:
-        return [one["SecretName"] for one in self.named(name)["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]]
-
-    def crash(self, service: Json) -> None:
-        """The new version fails for good; the old one, when it comes back, runs."""
-        name = service["Spec"]["Name"]
-        if any(mount.endswith("_v2") for mount in self.mounted(name)):
-            self.task(name, "failed", desired="shutdown", err="task: non-zero exit (3)")
-        else:
-            self.settle(name)
-
-    def roll_back(self, service: Json) -> None:
-        """What swarm does with failure_action rollback: the previous spec is the spec again."""
-        name = service["Spec"]["Name"]
-        self.task(name, "failed", desired="shutdown", err="task: non-zero exit (3)")
-        service["Spec"], service["PreviousSpec"] = service["PreviousSpec"], service["Spec"]
-        service["UpdateStatus"] = {"State": "rollback_completed", "Message": "rollback completed"}
-        self.settle(name)
 
 
 @pytest.fixture
@@ -85,15 +35,20 @@ def shop() -> Shop:
 
 def moves(swarm: Swarm) -> tuple[Move, ...]:
     ids = {secret["Spec"]["Name"]: secret["ID"] for secret in swarm.secrets()}
-    current = {"key": {"name": "key_v2", "id": ids["key_v2"]}}
+    current = {"key": {"name": "key_v2", "id": ids["key_v2"], "version": 2}}
     return rotation.moves(swarm.services(), [(SECRET, rotation.targets(swarm.secrets(), current, OWNER))])
+
+
+def settled(swarm: Swarm) -> dict[str, str]:
+    current = {"key": {"name": "key_v2", "id": "", "version": 2}}
+    return rotation.settled_users(SECRET, swarm.services(), current, {move.service for move in moves(swarm)})
 
 
 def rotate(swarm: Shop, clock: Clock | None = None, **limits: Any) -> Any:
     ticking = clock or Clock()
     run = Rotation(swarm, Limits(**limits), ticking, ticking.sleep)
     found = moves(swarm)
-    run.check(found)
+    run.check(found, settled(swarm))
     return run.run(found)
 
 
@@ -130,13 +85,18 @@ def test_when_the_second_service_fails_the_first_goes_back_too(shop: Shop, fate:
     assert "task: non-zero exit (3)" in outcome.failure
     assert (outcome.back, outcome.stuck) == (("web", "api"), ())
     assert {name: shop.mounted(name) for name in ("api", "web")} == {"api": ["key_v1"], "web": ["key_v1"]}
-    assert "every service that had been moved has its old version again: web, api" in outcome.story()
+    assert "every service that was touched has its old version again: web, api" in outcome.story()
+    # No rollback of any service leads to what failed.
+    for name in ("api", "web"):
+        previous = shop.named(name)["PreviousSpec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]
+        assert [one["SecretName"] for one in previous] == ["key_v1"]
 
 
-def test_what_the_swarm_rolled_back_itself_is_not_written_again(shop: Shop) -> None:
-    shop.fate["web"] = shop.roll_back
+def test_what_the_swarm_rolled_back_itself_is_written_once_more_for_its_rollback_target(shop: Shop) -> None:
+    shop.fate["web"] = lambda service: shop.roll_back(service) if shop.mounted("web") == ["key_v2"] else None
     rotate(shop)
-    assert [name for name, _mounted in shop.written] == ["api", "web", "api"]
+    assert shop.written[:2] == [("api", ["key_v2"]), ("web", ["key_v2"])]
+    assert shop.written[2:] == [("web", ["key_v1"]), ("api", ["key_v1"]), ("api", ["key_v1"])]
 
 
 def test_a_service_that_can_not_go_back_is_named(shop: Shop) -> None:
@@ -164,6 +124,98 @@ def test_a_deadline_that_passes_is_a_failure(shop: Shop) -> None:
     assert outcome.verdicts[0].state == "timeout"
     assert (outcome.back, outcome.stuck) == (("api",), ())
     assert 40 < clock.now < 120
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "pending"])
+def test_no_move_is_planted_on_an_update_in_flight_however_its_tasks_fare(shop: Shop, state: str) -> None:
+    service = shop.named("web")
+    service["UpdateStatus"] = {"State": "updating", "Message": ""}
+    shop.task_list.clear()
+    shop.task("api")
+    shop.task("web", state, err="no suitable node" if state == "pending" else "")
+    with pytest.raises(errors.DeadlineExceeded):
+        rotate(shop)
+    assert shop.written == []
+
+
+def test_an_update_that_begins_after_the_check_stops_the_rotation_and_takes_it_back(shop: Shop) -> None:
+    def deploy(_service: Json) -> None:
+        shop.settle("api")
+        shop.named("web")["UpdateStatus"] = {"State": "paused", "Message": "update paused"}
+
+    shop.fate["api"] = deploy
+    outcome = rotate(shop)
+    assert "service web: service web stands half way" in outcome.failure
+    assert (shop.mounted("api"), shop.mounted("web")) == (["key_v1"], ["key_v1"])
+    assert outcome.back == ("api",)
+
+
+def test_a_service_that_an_interrupted_run_moved_must_run_well(shop: Shop) -> None:
+    shop.service("new", "key_v2")
+    shop.task_list.pop()
+    shop.task("new", "failed", desired="shutdown", err="task: non-zero exit (3)")
+    with pytest.raises(errors.NotReady, match="service new mounts key_v2 already and does not run well"):
+        rotate(shop)
+    assert shop.written == []
+
+
+def test_two_versions_of_one_name_in_one_service_are_refused(shop: Shop) -> None:
+    shop.service("both", "key_v2", "key_v1")
+    with pytest.raises(errors.NotReady, match="service both mounts two versions of one name"):
+        rotate(shop)
+    assert shop.written == []
+    current = {"key": {"name": "key_v3", "id": "3", "version": 3}}
+    found = rotation.moves(shop.services(), [(SECRET, rotation.targets(shop.secrets(), current, OWNER))])
+    assert "service both mounts two versions of one name" in "".join(
+        rotation.problems(found, {}, shop.services(), shop.tasks(), shop.nodes())
+    )
+
+
+def test_a_service_that_somebody_else_repointed_meanwhile_is_no_success(shop: Shop) -> None:
+    found = moves(shop)
+    third = shop.version_of("key", 3)
+    mount = shop.named("api")["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"][0]
+    mount.update({"SecretID": third, "SecretName": "key_v3"})
+    shop.task_list.clear()
+    shop.task("api")
+    shop.task("web")
+    clock = Clock()
+    outcome = Rotation(shop, Limits(), clock, clock.sleep).run(found)
+    assert "it mounts neither the old version nor the new one" in outcome.failure
+    assert shop.mounted("api") == ["key_v3"]
+    # And a newer version than ours is never moved back to it.
+    assert "api" not in [move.service for move in moves(shop)]
+
+
+def test_a_leader_election_in_the_middle_fails_nothing(shop: Shop) -> None:
+    clock = Clock()
+
+    def election(_service: Json) -> None:
+        shop.settle("api")
+        shop.quorum = False
+        clock.at(clock.now + 20, lambda: setattr(shop, "quorum", True))
+
+    shop.fate["api"] = election
+    outcome = rotate(shop, clock)
+    assert outcome.failure == ""
+    assert [shop.mounted(name) for name in ("api", "web")] == [["key_v2"], ["key_v2"]]
+
+
+def test_a_write_whose_answer_was_lost_is_still_proved(shop: Shop) -> None:
+    lost: list[int] = []
+    write = shop.update_service
+
+    def unanswered(service_id: str, version: int, spec: Json) -> None:
+        write(service_id, version, spec)
+        if not lost:
+            lost.append(1)
+            raise errors.EngineUnreachable("the engine gave no answer within 25 s")
+
+    shop.update_service = unanswered  # type: ignore[method-assign, assignment]
+    clock = Clock()
+    assert not rotate(shop, clock).failure
+    assert clock.now >= 2 * 5
+    assert [name for name, _mounted in shop.written] == ["api", "web"]
 
 
 def test_somebody_elses_change_meanwhile_is_kept(shop: Shop) -> None:
@@ -207,14 +259,14 @@ def test_a_service_that_is_not_well_already_stops_it_before_anything_is_changed(
     shop.task_list.clear()
     shop.task("api")
     shop.task("web", "failed", desired="shutdown", err="task: non-zero exit (3)")
-    with pytest.raises(DeclarationError, match="service web does not run well before anything was changed"):
+    with pytest.raises(errors.NotReady, match="service web does not run well before anything was changed"):
         rotate(shop)
     assert shop.written == []
 
 
 def test_a_paused_update_stops_it_before_anything_is_changed(shop: Shop) -> None:
     shop.named("web")["UpdateStatus"] = {"State": "paused", "Message": "update paused"}
-    with pytest.raises(DeclarationError, match="service web stands half way in a paused update"):
+    with pytest.raises(errors.NotReady, match="service web stands half way in a paused update"):
         rotate(shop)
     assert shop.written == []
 
@@ -230,7 +282,7 @@ def test_an_update_in_flight_is_waited_for(shop: Shop) -> None:
 
 def test_an_update_in_flight_that_does_not_end_changes_nothing(shop: Shop) -> None:
     shop.named("api")["UpdateStatus"] = {"State": "updating", "Message": ""}
-    with pytest.raises(errors.DeadlineExceeded, match=r"nothing was changed.*: api$"):
+    with pytest.raises(errors.DeadlineExceeded, match=r"nothing was changed there.*: api$"):
         rotate(shop)
     assert shop.written == []
 
@@ -267,7 +319,14 @@ def swarms(draw: st.DrawFn) -> tuple[list[Json], list[Json], dict[str, dict[str,
     ]
     newest = {labels_["flotilla.swarm.name"]: one for one in objects for labels_ in [one["Spec"]["Labels"]]}
     chosen = draw(st.sets(st.sampled_from(sorted(newest))))
-    current = {name: {"name": newest[name]["Spec"]["Name"], "id": newest[name]["ID"]} for name in chosen}
+    current = {
+        name: {
+            "name": newest[name]["Spec"]["Name"],
+            "id": newest[name]["ID"],
+            "version": int(newest[name]["Spec"]["Labels"][labels.VERSION]),
+        }
+        for name in chosen
+    }
     return objects, services, current
 
 
@@ -287,7 +346,11 @@ def test_after_the_moves_nothing_is_left_to_move(case: tuple[list[Json], list[Js
     ]
     assert case == untouched
     assert rotation.moves(after, [(SECRET, wanted)]) == ()
+    tasks: list[Json] = []
     for before, now in zip(services, after, strict=True):
+        move = by_name.get(before["Spec"]["Name"])
+        if move and not any("two versions" in text for text in rotation.problems([move], {}, services, tasks, [])):
+            assert rotation.repointed(now["Spec"], move.back().swaps) == before["Spec"]
         mounts = zip(
             before["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"],
             now["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"],
@@ -304,7 +367,7 @@ def test_strangers_and_prefix_neighbours_do_not_move() -> None:
     swarm.create_secret("key_v1_v1", b"x", own)
     swarm.create_secret("key_v1", b"x", {})
     swarm.create_secret("key_v2", b"x", {**own, labels.OWNER: "other", labels.NAME: "key", labels.VERSION: "2"})
-    assert rotation.targets(swarm.secrets(), {"key": {"name": "key_v3", "id": "3"}}, OWNER) == {}
+    assert rotation.targets(swarm.secrets(), {"key": {"name": "key_v3", "id": "3", "version": 3}}, OWNER) == {}
 
 
 def test_a_credential_spec_moves_with_its_config() -> None:

@@ -40,3 +40,15 @@ class StaleVersion(EngineError):
 
 class DeadlineExceeded(EngineError):
     """What was waited for did not come in time."""
+
+
+class NotReady(EngineError):
+    """The swarm, as it is now, is in no state for what was asked; nothing was changed.
+
+    Attributes:
+        reasons: one sentence each, naming what stands in the way and how to mend it.
+    """
+
+    def __init__(self, *reasons: str) -> None:
+        self.reasons = reasons
+        super().__init__("; ".join(reasons))

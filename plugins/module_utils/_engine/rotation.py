@@ -9,20 +9,22 @@ What moves where is decided in ``_core/rotation``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from .._core import pace, rotation, verdict
-from .._core.errors import DeclarationError
+from .._core import pace, rotation
 from .._core.plan import UPDATE
 from .._core.rotation import Move
 from .._core.verdict import Verdict
 from . import errors
 from .client import Json
-from .errors import EngineError, StaleVersion
+from .errors import EngineError, NotReady, StaleVersion
+from .patience import patiently
 from .wait import DeadlineExceeded, wait_until
 from .watch import Watch, Watched, with_log
+
+T = TypeVar("T")
 
 ATTEMPTS = 5
 """How often a service is read and written again when somebody else changes it at the same moment."""
@@ -56,11 +58,11 @@ class Outcome:
     """What became of the moves.
 
     Attributes:
-        moved: those that were made and proved, in that order; all of them, unless something failed.
+        moved: those that were made and proved, in that order.
         verdicts: one for each service that was moved, the failed one last.
         failure: why the rotation failed; empty when it did not.
-        back: the services that were taken back to what they had.
-        stuck: services that could not be taken back, each with why.
+        back: the services that have what they had before, the failed one among them.
+        stuck: services that could not be taken back, or do not run well, each with why.
     """
 
     moved: tuple[Move, ...]
@@ -71,15 +73,11 @@ class Outcome:
 
     def story(self) -> str:
         """The failure, and how things stand now, for people."""
-        lines = ["The rotation failed, and %s." % self._standing(), "  " + self.failure]
+        standing = "not every service could be taken back"
+        if not self.stuck:
+            standing = "every service that was touched has its old version again: %s" % ", ".join(self.back)
+        lines = ["The rotation failed, and %s." % standing, "  " + self.failure]
         return "\n".join([*lines, *("  not back: %s" % text for text in self.stuck)])
-
-    def _standing(self) -> str:
-        if self.stuck:
-            return "not every service could be taken back"
-        if not self.back:
-            return "no other service had been moved"
-        return "every service that had been moved has its old version again: %s" % ", ".join(self.back)
 
 
 class Rotation:
@@ -97,41 +95,38 @@ class Rotation:
         self._clock = clock
         self._sleep = sleep
 
-    def check(self, moves: Sequence[Move]) -> None:
-        """See that every service that must move runs well now, and wait for those whose update is in flight.
+    def check(self, moves: Sequence[Move], settled: Mapping[str, str]) -> None:
+        """See that every service runs well now, and wait for those that are being updated or are coming up.
+
+        Args:
+            moves: what is to be done.
+            settled: service -> the current version that it mounts already.
 
         Raises:
-            DeclarationError: one does not run well; nothing was changed.
-            DeadlineExceeded: an update was still in flight at the deadline.
+            NotReady: a service does not run well; nothing was changed.
+            DeadlineExceeded: one was still being updated at the deadline; nothing was changed.
         """
-        names = {move.service for move in moves}
+        self._await_quiet({move.service for move in moves} | set(settled))
+        reasons = self.problems(moves, settled)
+        if reasons:
+            raise NotReady(*reasons)
 
-        def look() -> tuple[list[str], list[str]]:
-            services, tasks, nodes = self._engine.services(), self._engine.tasks(), self._engine.nodes()
-            busy = [
-                str(service["Spec"]["Name"])
-                for service in services
-                if service["Spec"]["Name"] in names
-                and verdict.judge(service, tasks, nodes, as_declared=True).state == verdict.PENDING
-            ]
-            return busy, rotation.problems(moves, services, tasks, nodes)
-
-        allowed = max([pace.FLOOR, *(self._allowed(service) for service in self._named(names))])
-        try:
-            _busy, problems = self._wait(look, lambda seen: not seen[0], allowed)
-        except DeadlineExceeded as late:
-            raise errors.DeadlineExceeded(
-                "nothing was changed, since these services were still starting or updating at the deadline: %s"
-                % ", ".join(late.last[0])
-            ) from late
-        if problems:
-            raise DeclarationError(*problems)
+    def problems(self, moves: Sequence[Move], settled: Mapping[str, str]) -> list[str]:
+        """Why the moves could not begin now, one sentence each."""
+        services = self._patiently(self._engine.services)
+        tasks, nodes = self._patiently(self._engine.tasks), self._patiently(self._engine.nodes)
+        return rotation.problems(moves, settled, services, tasks, nodes)
 
     def run(self, moves: Sequence[Move]) -> Outcome:
         """Make the moves one after the other; when one fails, take back all that were made, the last one first."""
         moved: list[Move] = []
         verdicts: list[Verdict] = []
         for move in moves:
+            try:
+                # Others may have come between since all were checked.
+                self.check([move], {})
+            except EngineError as error:
+                return self._failed(moved, verdicts, "service %s: %s" % (move.service, error))
             try:
                 found = self._make(move)
             except EngineError as error:
@@ -148,16 +143,16 @@ class Rotation:
         for move in reversed(touched):
             try:
                 found = self._make(move.back())
+                self._forget(move)
             except EngineError as error:
                 stuck.append("service %s: %s" % (move.service, error))
                 continue
             if found.good:
                 back.append(move.service)
             else:
-                stuck.append(
-                    "%s has its old version again, but does not run well: %s" % (move.service, found.describe())
-                )
-        return Outcome(tuple(touched[:-1]), tuple(verdicts), failure, tuple(back), tuple(stuck))
+                why = "%s has its old version again, but does not run well: %s"
+                stuck.append(why % (move.service, found.describe()))
+        return Outcome(tuple(touched), tuple(verdicts), failure, tuple(back), tuple(stuck))
 
     def _make(self, move: Move) -> Verdict:
         """Repoint one service, unless it is so already, and wait for the verdict on it."""
@@ -173,32 +168,80 @@ class Rotation:
 
     def _repoint(self, move: Move) -> tuple[Json, bool]:
         """The service as it was read, and whether it had to be changed."""
+        sent = False
         for attempt in range(1, ATTEMPTS + 1):
-            found = self._named({move.service})
-            if not found:
-                raise EngineError("it is no longer in the swarm: somebody removed it meanwhile")
-            (service,) = found
+            service = self._read(move.service)
             spec = rotation.repointed(service["Spec"], move.swaps)
             if spec == service["Spec"]:
-                return service, False
-            try:
-                self._engine.update_service(service["ID"], service["Version"]["Index"], spec)
-            except StaleVersion:
-                if attempt == ATTEMPTS:
-                    raise
-            else:
-                return service, True
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                if not rotation.mounts_all(spec, move.swaps):
+                    raise EngineError(
+                        "it mounts neither the old version nor the new one: somebody changed it meanwhile"
+                    )
+                break
+            # A write whose answer was lost may have been carried out: then it is found so when it is read again.
+            sent = True
+            if self._write(service, spec, last=attempt == ATTEMPTS):
+                break
+        return service, sent
 
-    def _named(self, names: set[str]) -> list[Json]:
-        return [service for service in self._engine.services() if service["Spec"]["Name"] in names]
+    def _forget(self, move: Move) -> None:
+        """Send a service its spec once more where a rollback of it would lead to the version that failed.
+
+        The engine makes the spec the previous one at every update, also when nothing differs.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            service = self._read(move.service)
+            if not rotation.names_any(service.get("PreviousSpec"), move.swaps):
+                return
+            if self._write(service, service["Spec"], last=attempt == ATTEMPTS):
+                return
+
+    def _read(self, name: str) -> Json:
+        found = [service for service in self._patiently(self._engine.services) if service["Spec"]["Name"] == name]
+        if not found:
+            raise EngineError("it is no longer in the swarm: somebody removed it meanwhile")
+        return found[0]
+
+    def _write(self, service: Json, spec: Json, *, last: bool) -> bool:
+        """Whether the spec was taken; False when the service was changed since it was read."""
+        try:
+            self._patiently(lambda: self._engine.update_service(service["ID"], service["Version"]["Index"], spec))
+        except StaleVersion:
+            if last:
+                raise
+            return False
+        return True
+
+    def _await_quiet(self, names: Collection[str]) -> None:
+        def busy() -> list[str]:
+            services, tasks, nodes = self._engine.services(), self._engine.tasks(), self._engine.nodes()
+            return sorted(
+                str(service["Spec"]["Name"])
+                for service in services
+                if service["Spec"]["Name"] in names and rotation.is_busy(service, tasks, nodes)
+            )
+
+        if not names:
+            return
+        services = [one for one in self._engine.services() if one["Spec"]["Name"] in names]
+        allowed = max([pace.FLOOR, *(self._allowed(service) for service in services)])
+        try:
+            self._wait(busy, lambda found: not found, allowed)
+        except DeadlineExceeded as late:
+            raise errors.DeadlineExceeded(
+                "nothing was changed there, since these services were still starting or being updated at the deadline: "
+                "%s" % ", ".join(late.last)
+            ) from late
 
     def _allowed(self, service: Json) -> float:
         if self._limits.deadline is not None:
             return self._limits.deadline
         replicas = ((service["Spec"].get("Mode") or {}).get("Replicated") or {}).get("Replicas")
-        tasks = len(self._engine.nodes()) if replicas is None else int(replicas)
+        tasks = len(self._patiently(self._engine.nodes)) if replicas is None else int(replicas)
         return pace.of_spec(service["Spec"]).update_seconds(tasks)
 
+    def _patiently(self, action: Callable[[], T]) -> T:
+        return patiently(action, self._clock, self._sleep)
+
     def _wait(self, observe: Callable[[], Any], done: Callable[[Any], bool], deadline: float) -> Any:
-        return wait_until(observe, done, deadline, POLL, self._clock, self._sleep)
+        return wait_until(lambda: self._patiently(observe), done, deadline, POLL, self._clock, self._sleep)
