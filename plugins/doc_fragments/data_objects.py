@@ -18,8 +18,8 @@ state:
   description:
     - With V(present) there is a version with the declared value.
     - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in its
-      specification or in the previous one, which a rollback needs, stays; it is reported, with a warning. Nothing else
-      of the item counts then.
+      specification or in the previous one, which a rollback needs, stays; it is reported, with a warning. So is what
+      bears such a name and was not made by C(owner). Nothing else of the item counts then.
   type: str
   choices: [present, absent]
   default: present
@@ -60,8 +60,9 @@ labels:
 adopt:
   description:
     - Take over what is there under this name already, instead of refusing. Objects are labelled, none is duplicated.
-    - Of the objects that nobody labelled, as V(jwt_secret_v1) made by hand, the newest is taken, when no labelled
-      version is newer. Of another owner, all versions are taken.
+    - Where nobody has labelled a version yet, the newest object is taken, as V(jwt_secret_v1) made by hand. Of another
+      owner, all versions are taken.
+    - What is made by hand beside labelled versions is left alone, with a warning; a new version is made above it.
     - A name must be written as it is in the swarm, with its upper and lower case.
     - Give it to one owner only. Two that adopt the same name take it from each other in every run.
   type: bool
@@ -86,6 +87,10 @@ notes:
   - An object belongs to a declared name when its labels and its name both say so, never because its name begins alike.
     V(db_vault_v1) is no version of V(db).
   - Values are sent to the engine in the body of the request. They are in no argument list, file, label, log or result.
+  - Without pipelining Ansible puts a module with its options into a file on the node. So pipelining is turned on for
+    this task, whatever C(ansible_pipelining) says. Where it can't be, nothing is sent and the task fails, that is with
+    connections that have none (community.docker.nsenter), with C(become_method=su), with a terminal that ssh is told to
+    request, and with C(ANSIBLE_KEEP_REMOTE_FILES).
   - When another run changes the same objects at the same time, everything is read and compared again. Two runs with the
     same values make one version.
 """

@@ -22,6 +22,9 @@ from ._engine.client import Engine
 DIGEST_OPTION: dict[str, Any] = {"digest_key": {"type": "str", "no_log": True}}
 PRUNE_OPTION: dict[str, Any] = {"prune": {"type": "bool", "default": False}}
 
+HIDDEN_LENGTH = 4
+"""Characters of the shortest text that is blanked out of a result; shorter ones stand in too much that is no secret."""
+
 
 def items_option(kind: versioned.Kind, required: bool = True) -> dict[str, Any]:
     """The option that holds the items of a kind, by its name."""
@@ -38,8 +41,8 @@ def items_option(kind: versioned.Kind, required: bool = True) -> dict[str, Any]:
 def item_options() -> dict[str, Any]:
     """The specification of one item.
 
-    The action sends every value in Base64 (plugin_utils/data_objects.py says why), so that is what ``no_log`` is for:
-    such a text stands nowhere else, and so blanks out nothing else.
+    The action sends every value in Base64 (plugin_utils/data_objects.py says why), so that is what ``no_log`` hides;
+    ``items_of`` hides the values themselves.
     """
     return {
         "name": {"type": "str", "required": True},
@@ -62,13 +65,31 @@ def item_options() -> dict[str, Any]:
 def items_of(module: AnsibleModule, kind: versioned.Kind) -> tuple[versioned.Item, ...]:
     """The declared items, checked; each that is to be generated holds a fresh value.
 
+    From here on the module's result shows no secret's value, wherever one comes up: a container may log its own.
+
     Raises:
         DeclarationError: every problem of every item.
     """
-    return tuple(
+    items = tuple(
         replace(item, data=generated(item.recipe)) if item.recipe else item
         for item in versioned.declared(kind, module.params[kind.plural] or ())
     )
+    if not kind.readable:
+        # What stands in a name is no secret, and users need the names.
+        names = [
+            str(item["name"])
+            for every in (versioned.SECRET, versioned.CONFIG)
+            for item in module.params.get(every.plural) or ()
+        ]
+        texts = {text for item in items for text in plain_texts(item.data)}
+        module.no_log_values.update(text for text in texts if not any(text in name for name in names))
+    return items
+
+
+def plain_texts(data: bytes) -> set[str]:
+    """What of a value could be recognised in a text: the whole and each line, without the blanks around them."""
+    text = data.decode("utf-8", "replace")
+    return {found for part in (text, *text.splitlines()) for found in [part.strip()] if len(found) >= HIDDEN_LENGTH}
 
 
 def generated(recipe: versioned.Recipe) -> bytes:

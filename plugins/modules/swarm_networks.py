@@ -39,7 +39,7 @@ options:
       state:
         description:
           - V(absent) removes the network when it belongs to O(owner) and no service or container uses it. Otherwise
-            it stays, and a warning says why.
+            it stays, and a warning says why. Check mode foretells that but for what only the engine's refusal tells.
         type: str
         choices: [present, absent]
         default: present
@@ -89,7 +89,10 @@ options:
       - It is refused, and nothing is changed, while one of the services is a job or a finished one-shot, since that
         would run again, while an update of one is not at an end, or while a container that is no service is attached.
       - When the run fails or is cut off on the way, services that are still stopped are put back by it, or by the next
-        run, with or without this option.
+        run, with or without this option. Their labels remember meanwhile what the network was, also where that is not
+        declared. A swarm without a leader is waited for up to 60 seconds.
+      - A network that no service uses is removed and made anew right after. Nothing in the swarm remembers it, so a run
+        that is cut off just between the two leaves only what is declared of it.
       - The swarm remembers only one earlier spec of each service, and that is the same as the present one afterwards.
         So these services can't be rolled back to what they were before.
     type: bool
@@ -168,7 +171,7 @@ networks:
         - How many addresses it has for tasks, services and nodes in all (C(total)), how many of these are C(used), and
           how many are C(free).
         - Each task takes one, each service with a virtual IP one more, and each node with a task on the network one.
-          Containers that are no services are not counted.
+          A container that was attached by hand takes one too.
         - Null while the swarm has not given the network its addresses.
       type: dict
 drift:
@@ -207,6 +210,7 @@ problems:
   elements: str
 """
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -216,6 +220,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, networks
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.network_recreate import converge
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.patience import patiently
 
 
 def observe(source: Engine) -> networks.Observation:
@@ -223,7 +228,7 @@ def observe(source: Engine) -> networks.Observation:
     # The list of networks leaves the swarm's own out, without an error, when the swarm can't be read (moby:
     # getNetworksList). So the services, whose list fails then, are read first in any case.
     services = source.services()
-    return networks.Observation(source.networks(), services, source.tasks(), source.nodes())
+    return networks.Observation(source.networks(), services, source.tasks(by_hand=True), source.nodes())
 
 
 def work(items: Sequence[networks.Item], module: AnsibleModule, engine: Engine) -> dict[str, Any]:
@@ -242,7 +247,8 @@ def work(items: Sequence[networks.Item], module: AnsibleModule, engine: Engine) 
     outcome = converge(observe, plan, engine, owner, dry_run=module.check_mode)
     present = dict(outcome.decision.networks)
     if outcome.plan and not module.check_mode:
-        seen = observe(engine)
+        # All is done by now, so a swarm that has no leader at this moment is no reason to fail.
+        seen = patiently(lambda: observe(engine), time.monotonic, time.sleep)
         there = {network["Name"]: network for network in seen.networks if network.get("Scope") == "swarm"}
         present = {name: networks.present(there[name], seen, owner) for name in present if name in there}
     return _module.result_of(outcome.plan, networks=present, drift=list(outcome.decision.drift))

@@ -20,6 +20,8 @@ notes:
   - What an adopted secret holds can't be read, unless another O(owner) made it under the same key. The declared value
     is taken to be what it holds, and a warning says so. Where it is not, services that already use the secret keep the
     old value until the declared one changes.
+  - A value is blanked out of the result wherever it comes up, and so is each of its lines. Texts of fewer than four
+    characters are not, and neither are those that stand in a declared name.
 attributes:
   check_mode:
     support: full

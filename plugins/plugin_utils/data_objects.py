@@ -6,15 +6,20 @@
 Every value travels in Base64. On the node Ansible writes a module's options into the system's log and blanks out what
 is ``no_log`` there, but it looks for the very text while it writes lists as Python does: a value with a line break, a
 backslash or a quote would be logged (ansible-core 2.21, ``AnsibleModule._log_invocation``). Base64 has none of these.
+
+A module travels together with its options. Unless the connection is pipelined, which it is not by default, Ansible puts
+both into a file on the node; so pipelining is turned on for the task, and without it nothing is sent.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import data_declaration
@@ -58,11 +63,41 @@ class DataObjectsAction(ActionBase):  # type: ignore[misc]  # ansible-core ships
             arguments[kind.plural] = items
         if problems:
             return {**result, "failed": True, "msg": "; ".join(problems), "problems": problems}
+        obstacle = self._pipe()
+        if obstacle:
+            return {**result, "failed": True, "msg": "The values would lie in a file on the node: %s" % obstacle}
         for kind in self.KINDS:
             if arguments.get(kind.plural) is not None:
                 arguments[kind.plural] = [_in_base64(item) for item in arguments[kind.plural]]
         result.update(self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars))
         return result
+
+    def _pipe(self) -> str | None:
+        """Have the module sent over the connection's standard input; or say why it can't be, and the mend.
+
+        The connection and the play context are this task's own, so what is set in them holds for no other task.
+        """
+        if constants.DEFAULT_KEEP_REMOTE_FILES:
+            return "Ansible is told to keep what it sends there. Unset ANSIBLE_KEEP_REMOTE_FILES (keep_remote_files)"
+        if type(self._connection).__module__.startswith("ansible_mitogen"):
+            # Mitogen's strategy puts its own class in the connection's place. It writes no such file, and its mixin
+            # makes an error of the question below.
+            return None
+        # Connections without an option of their own, as community.docker.docker, go by the play context.
+        self._play_context.pipelining = True
+        with contextlib.suppress(AnsibleError):
+            self._connection.set_option("pipelining", True)
+        if self._is_pipelining_enabled("new"):
+            return None
+        become = self._connection.become
+        if not self._connection.has_pipelining:
+            return "the connection %s has no pipelining. Use one that has it, as ssh" % self._connection.transport
+        if become and not become.pipelining:
+            return "become_method %s allows no pipelining. Use one that does, as sudo" % become.name
+        return (
+            "pipelining can't be turned on for the connection %s. Set ansible_pipelining: true, or pipelining = true "
+            "under [connection] in ansible.cfg, and ask ssh for no terminal (RequestTTY)" % self._connection.transport
+        )
 
 
 def with_contents(

@@ -37,7 +37,7 @@ class MemoryEngine:
         calls: the names of the methods that were called, in order.
         quorum: set it to False and the swarm has no leader.
         allocates: set it to False and new networks get no addresses, as in the moment after a real one was created.
-        task_list: what ``tasks`` returns.
+        task_list: what ``tasks`` returns; one with a NetworkAttachmentSpec only when it is asked for.
         logs: task ID -> what the task wrote.
     """
 
@@ -167,8 +167,9 @@ class MemoryEngine:
         self._called("remove_secret")
         self._remove_data("secret", secret_id)
 
-    def configs(self) -> list[Json]:
-        return self._list("configs", "config")
+    def configs(self, name: str | None = None) -> list[Json]:
+        found = self._list("configs", "config")
+        return [config for config in found if config["Spec"]["Name"].lower().startswith((name or "").lower())]
 
     def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
         self._called("create_config")
@@ -246,10 +247,11 @@ class MemoryEngine:
         self._manager()
         del self._objects["service"][self._get("service", service_id)["ID"]]
 
-    def tasks(self) -> list[Json]:
+    def tasks(self, by_hand: bool = False) -> list[Json]:
         self._called("tasks")
         self._manager()
-        return copy.deepcopy(self.task_list)
+        attached = [task for task in self.task_list if "NetworkAttachmentSpec" in (task.get("Spec") or {})]
+        return copy.deepcopy([task for task in self.task_list if by_hand or task not in attached])
 
     def task_log(self, task_id: str, lines: int) -> str:
         self._called("task_log")

@@ -14,10 +14,14 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from ansible import constants
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.loader import become_loader, connection_loader
 from ansible_collections.flotilla.swarm.plugins.action import swarm_configs, swarm_secrets, validate_inventory
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import client
 from ansible_collections.flotilla.swarm.plugins.modules import swarm_configs as configs_module
@@ -181,6 +185,87 @@ def test_what_is_no_list_is_refused_here_and_what_is_missing_by_the_module(
     made = action(plugin, play, {"owner": "me"})
     made.run(task_vars={})
     assert sent(made) == {"owner": "me"}
+
+
+class Plain(ConnectionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """A connection without an option for pipelining, as community.docker's are."""
+
+    transport = "plain"
+    has_pipelining = True
+    _connect = exec_command = put_file = fetch_file = close = mock.Mock()
+
+
+class NoPipe(Plain):
+    """One that can only run what lies in files, as community.docker.nsenter."""
+
+    transport = "no_pipe"
+    has_pipelining = False
+
+
+class Terminal(Plain):
+    """One that is asked for a terminal, as ssh may be."""
+
+    transport = "terminal"
+
+    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:  # noqa: ARG002  Ansible's signature
+        return False
+
+
+def connected(play: Path, connection: str | type[ConnectionBase], become: str | None = None) -> Any:
+    """An action with a real connection plugin that nobody asked to pipeline."""
+    made = action(swarm_secrets, play, {"secrets": [{"name": "a", "value": "kanarienvogel"}]})
+    made._play_context = PlayContext()
+    made._play_context.pipelining = False
+    if isinstance(connection, str):
+        made._connection = connection_loader.get(connection, made._play_context, os.devnull)
+        made._connection.set_options(var_options={"ansible_pipelining": False})
+    else:
+        made._connection = connection(made._play_context)
+    if become:
+        made._connection.set_become_plugin(become_loader.get(become))
+    assert not made._is_pipelining_enabled("new")
+    return made
+
+
+@pytest.mark.parametrize("connection", ["local", "ssh", Plain])
+def test_no_value_is_put_into_a_file_on_the_node(play: Path, connection: str | type[ConnectionBase]) -> None:
+    for become in (None, "sudo"):
+        made = connected(play, connection, become)
+        assert made.run(task_vars={})["changed"] is True
+        assert made._is_pipelining_enabled("new")
+
+
+@pytest.mark.parametrize(
+    ("connection", "become", "words"),
+    [
+        (NoPipe, None, "the connection no_pipe has no pipelining. Use one that has it, as ssh"),
+        ("local", "su", "become_method su allows no pipelining. Use one that does, as sudo"),
+        (Terminal, None, "Set ansible_pipelining: true, or pipelining = true under [connection] in ansible.cfg"),
+    ],
+)
+def test_where_there_is_no_pipelining_nothing_is_sent(
+    play: Path, connection: str | type[ConnectionBase], become: str | None, words: str
+) -> None:
+    made = connected(play, connection, become)
+    result = made.run(task_vars={})
+    assert result["failed"] is True
+    assert result["msg"].startswith("The values would lie in a file on the node: ")
+    assert words in result["msg"]
+    made._execute_module.assert_not_called()
+
+
+def test_mitogens_own_connections_are_not_asked(play: Path) -> None:
+    made = connected(play, NoPipe)
+    made._connection = type("Connection", (NoPipe,), {"__module__": "ansible_mitogen.connection"})(made._play_context)
+    made._is_pipelining_enabled = mock.Mock(side_effect=AssertionError("should never be called"))
+    assert made.run(task_vars={})["changed"] is True
+
+
+def test_where_files_are_kept_nothing_is_sent(play: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_KEEP_REMOTE_FILES", True)
+    made = connected(play, "local")
+    assert "Unset ANSIBLE_KEEP_REMOTE_FILES" in made.run(task_vars={})["msg"]
+    made._execute_module.assert_not_called()
 
 
 AWKWARD = ["line\nbreak kanari", 'it\'s "quoted" kanari', "back\\slash kanari", "user:kanari@host kanari", "k@a:b@c"]

@@ -13,8 +13,10 @@ from ansible_collections.flotilla.swarm.tests.support.data_objects import (
     OWNER,
     RECIPE,
     bring,
+    create,
     item,
     names,
+    read,
     secret,
     service,
     steps,
@@ -93,13 +95,52 @@ class TestAdopt:
             ("remove", "db_v10"),
         ]
 
-    def test_a_newer_one_that_nobody_labelled_takes_the_lead(self, engine: MemoryEngine) -> None:
-        bring(engine, (item("db", b"1"),))
-        engine.create_secret("db_v2", b"theirs", {})
-        assert not bring(engine, (item("db", b"1"),)).plan
-        outcome = bring(engine, (item("db", b"1", adopt=True),))
-        assert steps(outcome.plan) == [("update", "db_v2")]
-        assert outcome.decision.current["db"]["version"] == 2
+    @EACH
+    @pytest.mark.parametrize("before", [OWNER, "other"])
+    def test_what_is_made_by_hand_beside_labelled_versions_is_left_alone(
+        self, engine: MemoryEngine, kind: versioned.Kind, before: str
+    ) -> None:
+        bring(engine, (item("db", b"1"),), kind, before)
+        bring(engine, (item("db", b"1", adopt=True),), kind)
+        create(engine, kind, "db_v7", b"theirs", {})
+        late = secret(engine, "db_v7", kind)
+        same = bring(engine, (item("db", b"1", adopt=True),), kind, prune=True)
+        assert not same.plan
+        assert same.decision.current["db"]["version"] == 1
+        assert same.decision.assumed == ()
+        assert same.plan.warnings == (
+            (
+                "%ss: not taken over, since labelled versions of db are there: db_v7. "
+                "Remove that when nothing uses it" % kind.name
+            ),
+        )
+        with pytest.raises(DeclarationError, match="Remove it, or set adopt: true to make the next version above it"):
+            bring(engine, (item("db", b"2"),), kind)
+        changed = bring(engine, (item("db", b"2", adopt=True),), kind, prune=True)
+        assert steps(changed.plan) == [("create", "db_v8"), ("remove", "db_v1")]
+        assert changed.plan.as_list()[0]["differences"][0] == {"field": "version", "before": 1, "after": 8}
+        assert secret(engine, "db_v7", kind) == late
+        again = bring(engine, (item("db", b"2", adopt=True),), kind, prune=True)
+        assert not again.plan
+        assert again.plan.warnings == ()
+
+    def test_what_was_taken_on_trust_is_told(self, engine: MemoryEngine) -> None:
+        for name in ("trusted_v1", "made_v1", "renewed_v1"):
+            engine.create_secret(name, b"theirs", {})
+        bring(engine, (item("known", b"1"),), owner="other")
+        items = (
+            item("trusted", b"1", adopt=True),
+            item("made", b"1", adopt=True, recipe=RECIPE),
+            item("renewed", b"1", adopt=True),
+            item("known", b"1", adopt=True),
+            item("new", b"1"),
+        )
+        decision = versioned.plan(versioned.SECRET, items, read(engine), OWNER, renew=frozenset({"renewed"}))
+        assert decision.assumed == ("trusted",)
+        bring(engine, items)
+        assert bring(engine, items).decision.assumed == ()
+        engine.create_config("trusted_v1", b"1", {})
+        assert bring(engine, items[:1], versioned.CONFIG).decision.assumed == ()
 
     def test_another_owners_versions_all_come_over(self, engine: MemoryEngine) -> None:
         for value in (b"1", b"2"):

@@ -16,7 +16,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import CREATE, REMOVE, Plan, Step
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import apply, node_steps
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Ids, Outcome, converge
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
     DeadlineExceeded,
@@ -268,6 +268,24 @@ class TestWhenItCannotEnd:
         with pytest.raises(DeadlineExceeded, match=r"not gone \(already done: update node m1\)"):
             bring_nodes(engine, nodes.Item("name", "m1", {"a": "b"}), afterwards=late)
         assert bring_nodes(engine, nodes.Item("name", "m1", {"a": "c"}), afterwards=late, dry_run=True).plan
+
+    def test_what_is_put_back_is_told_after_what_was_done(self, engine: MemoryEngine) -> None:
+        def carry_out(plan: Plan, _engine: Engine, done: list[Step], _ids: Ids) -> None:
+            done.extend(plan)
+            raise InUse("its own words")
+
+        with pytest.raises(InUse) as caught:
+            bring_nodes(
+                engine,
+                nodes.Item("name", "m1", {"a": "b"}),
+                attempts=1,
+                carry_out=carry_out,
+                on_failure=lambda: ["back"],
+            )
+        assert str(caught.value) == (
+            "its own words (planned 1 times, overtaken each time; already done: update node m1; back)"
+        )
+        assert "update_node" not in engine.calls
 
     def test_there_is_at_least_one_attempt(self, engine: MemoryEngine) -> None:
         with pytest.raises(ValueError, match="at least one attempt"):

@@ -26,6 +26,11 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client impo
         ),
         (500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded", errors.NoQuorum),
         (
+            500,
+            "rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status",
+            errors.NoQuorum,
+        ),
+        (
             503,
             "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state.",
             errors.NotAManager,
@@ -202,6 +207,13 @@ def test_the_api_version_is_negotiated_and_every_request_has_a_deadline(monkeypa
     monkeypatch.setattr(docker, "APIClient", options.update)
     client.connect()
     assert options == {"base_url": "unix:///var/run/docker.sock", "version": "auto", "timeout": client.REQUEST_TIMEOUT}
+
+
+def test_tasks_of_containers_that_were_attached_by_hand_take_a_filter() -> None:
+    sdk = Sdk([])
+    DockerEngine(sdk).tasks()
+    DockerEngine(sdk).tasks(by_hand=True)
+    assert sdk.asked == [("tasks", None), ("tasks", {"runtime": ["container", "", "attachment"]})]
 
 
 def test_the_log_of_a_task() -> None:

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.flotilla.swarm.plugins.module_utils import _data_objects
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
@@ -58,6 +62,63 @@ class TestGenerated:
         values = {_data_objects.generated(RECIPE) for _i in range(100)}
         assert len(values) == 100
         assert set(b"".join(values).decode()) == set(RECIPE.alphabet)
+
+
+class TestHidden:
+    """What a result shows of a value that comes up in it, as in a line that a container wrote."""
+
+    def shown(
+        self, capsys: pytest.CaptureFixture[str], kind: versioned.Kind, value: bytes, text: str, name: str = "db"
+    ) -> dict[str, Any]:
+        declared = [{"name": name, "value_base64": base64.b64encode(value).decode()}]
+        with patch_module_args({kind.plural: declared}):
+            module = AnsibleModule(_data_objects.items_option(kind))
+            _data_objects.items_of(module, kind)
+            with pytest.raises(SystemExit):
+                module.fail_json(msg=text, verdicts=[{"log": text, "deep": {"service": text}}])
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert result["verdicts"] == [{"log": result["msg"], "deep": {"service": result["msg"]}}]
+        return result
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (b"kanari", "password 'kanari' was refused"),
+            (b"\n kanari\r\n", "password 'kanari' was refused"),
+            (b"-----BEGIN\n  kanari==\n-----END\n", "bad line: kanari=="),
+            (b"-----BEGIN\n  kanari==\n-----END\n", repr("-----BEGIN\n  kanari==\n-----END\n")),
+            (b"\xffkanari\xfe", b"bytes \xffkanari\xfe".decode("utf-8", "replace")),
+            ("kanariä€".encode(), "text kanariä€"),
+        ],
+    )
+    def test_a_secret_is_blanked_out(self, capsys: pytest.CaptureFixture[str], value: bytes, text: str) -> None:
+        shown = self.shown(capsys, versioned.SECRET, value, text)["msg"]
+        assert "kanari" not in shown
+        assert "********" in shown
+
+    def test_what_is_generated_is_too(self) -> None:
+        recipe = {"length": 8, "alphabet": "kanri"}
+        with patch_module_args({"secrets": [{"name": "db", "generate": recipe}]}):
+            module = AnsibleModule(_data_objects.items_option(versioned.SECRET))
+        (made,) = _data_objects.items_of(module, versioned.SECRET)
+        assert made.data.decode() in module.no_log_values
+
+    @pytest.mark.parametrize(
+        ("kind", "value", "text"),
+        [
+            (versioned.CONFIG, b"kanari", "a config says kanari"),
+            (versioned.SECRET, b"abc", "three characters are too few: abc"),
+            (versioned.SECRET, b"a\n \nthe\n", "and so are those of a line: a the"),
+        ],
+    )
+    def test_what_is_not(
+        self, capsys: pytest.CaptureFixture[str], kind: versioned.Kind, value: bytes, text: str
+    ) -> None:
+        assert self.shown(capsys, kind, value, text)["msg"] == text
+
+    def test_names_stay_whole(self, capsys: pytest.CaptureFixture[str]) -> None:
+        text = "postgres_user_v1"
+        assert self.shown(capsys, versioned.SECRET, b"postgres", text, name="postgres_user")["msg"] == text
 
 
 class TestTwoRunsAtOnce:

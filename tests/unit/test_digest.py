@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels
@@ -117,3 +118,13 @@ def test_the_stored_key_is_found_and_a_given_one_needs_no_reading(engine: Memory
     engine.calls.clear()
     assert digest_key.read(engine, digest.Key(b"mine")) == digest.Key(b"mine")
     assert engine.calls == []
+
+
+def test_only_the_key_is_fetched_and_what_is_named_alike_is_none(engine: MemoryEngine) -> None:
+    for name in ("a_v1", "flotilla_digest_key_v1"):
+        engine.create_config(name, b"x", {})
+    with mock.patch.object(engine, "configs", wraps=engine.configs) as listing:
+        assert digest_key.read(engine, None).missing
+        engine.create_config(digest.KEY_CONFIG, KEY.value, {labels.OWNER: "flotilla"})
+        assert digest_key.read(engine, None) == KEY
+    assert listing.call_args_list == [mock.call(digest.KEY_CONFIG)] * 2

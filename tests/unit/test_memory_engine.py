@@ -137,6 +137,14 @@ def read(bench: Bench, kind: str, name: str) -> Json:
     return bench.secret(name) if kind == "secret" else bench.config(name)
 
 
+def test_configs_are_listed_by_how_their_names_begin(bench: Bench) -> None:
+    for name in ("key", "Key_v1", "other"):
+        bench.engine.create_config(bench.name(name), b"1", {})
+    listed = bench.engine.configs(bench.name("key"))
+    assert sorted(config["Spec"]["Name"] for config in listed) == [bench.name("Key_v1"), bench.name("key")]
+    assert bench.engine.configs(bench.name("none")) == []
+
+
 @pytest.mark.parametrize("kind", ["secret", "config"])
 class TestSecretsAndConfigs:
     def test_what_is_created_is_listed(self, bench: Bench, kind: str) -> None:

@@ -54,7 +54,7 @@ class Bench:
         self.bring(OLD, {"name": "front"}, recreate=False)
 
     def read(self, engine: Engine) -> networks.Observation:
-        return networks.Observation(engine.networks(), engine.services(), engine.tasks(), engine.nodes())
+        return swarm_networks.observe(engine)
 
     def plan(self, *items: Json, recreate: bool = True, **options: Any) -> networks.Decision:
         return networks.plan(networks.declared(items), self.read(self.engine), OWNER, recreate=recreate, **options)
@@ -237,6 +237,11 @@ def old_place(bench: Bench) -> None:
     bench.held("web")["Spec"]["Networks"] = [{"Target": bench.network()["Id"]}]
 
 
+def old_place_alone(bench: Bench) -> None:
+    old_place(bench)
+    del bench.held("web")["Spec"]["TaskTemplate"]["Networks"]
+
+
 def one_shot(bench: Bench) -> None:
     template = bench.held("web")["Spec"]["TaskTemplate"]
     template["RestartPolicy"] = {"Condition": "none"}
@@ -248,7 +253,13 @@ def one_shot(bench: Bench) -> None:
 def by_hand(bench: Bench) -> None:
     attachment = {"Network": {"ID": bench.network()["Id"]}, "Addresses": ["10.20.0.99/24"]}
     bench.engine.task_list.append(
-        {"ID": "hand", "Status": {"State": "running"}, "NetworksAttachments": [attachment], "ServiceID": ""}
+        {
+            "ID": "hand",
+            "Spec": {"NetworkAttachmentSpec": {"ContainerID": "0123456789abcdef"}, "Runtime": "attachment"},
+            "Status": {"State": "running"},
+            "DesiredState": "running",
+            "NetworksAttachments": [attachment],
+        }
     )
 
 
@@ -265,8 +276,9 @@ def leaving_half_way(bench: Bench) -> None:
         (paused, r"its update is not at an end \(rollback_paused\)"),
         (leaving_half_way, r"its update is not at an end \(updating\)"),
         (old_place, r"it names its networks in Spec\.Networks"),
+        (old_place_alone, r"it names its networks in Spec\.Networks"),
         (one_shot, "it has done its work and rests, and would run again"),
-        (by_hand, "while containers that are no services are attached to it: stop task hand"),
+        (by_hand, "while containers that are no services are attached to it: stop container 0123456789ab"),
     ],
 )
 def test_it_is_refused_before_anything_is_touched(bench: Bench, how: Callable[[Bench], None], why: str) -> None:
@@ -291,6 +303,41 @@ def test_a_service_that_used_it_before_does_not_stand_in_the_way_and_is_named(be
         "service web used network back before its last update: it can no longer be rolled back"
         in (outcome.plan.warnings[0])
     )
+
+
+def test_a_container_that_was_attached_by_hand_is_seen(bench: Bench) -> None:
+    """The engine lists its task only when it is asked for tasks of that sort."""
+    by_hand(bench)
+    assert bench.engine.tasks() == []
+    absent = {"name": "back", "state": "absent"}
+    outcome = bench.bring(absent)
+    assert not outcome.plan
+    assert outcome.plan.warnings == (
+        "network back is declared absent, but it is in use: it stays until container 0123456789ab leave it",
+    )
+    bench.engine.task_list.clear()
+    assert bench.bring(absent).plan
+
+
+def test_an_absent_network_that_the_engine_holds_stays_with_a_warning(bench: Bench) -> None:
+    in_use = translate(400, "rpc error: code = FailedPrecondition desc = network n is in use by task t")
+    held = bench.network()["Id"]
+
+    def remove(network_id: str) -> None:
+        if network_id == held:
+            raise in_use
+        bench.engine.remove_network(network_id)
+
+    outcome = bench.bring(
+        {"name": "back", "state": "absent"},
+        {"name": "front", "state": "absent"},
+        {"name": "other"},
+        engine=Wrapped(bench.engine, "remove_network", remove),
+    )
+    assert [(step.action, step.name) for step in outcome.plan] == [("remove", "front"), ("create", "other")]
+    (warning,) = outcome.plan.warnings
+    assert warning.startswith("network back is declared absent, but the engine says that it is in use")
+    assert "in use by task t" in warning
 
 
 # --- What is done -----------------------------------------------------------------------------------------------------
@@ -453,6 +500,9 @@ def test_what_can_not_be_put_back_is_named_and_the_next_run_does_it(bench: Bench
     bench.engine.before("remove_network", lose)
     with pytest.raises(NoQuorum) as caught:
         bench.bring(NEW)
+    # A swarm that stays away is waited for once.
+    assert 60 <= bench.clock.now < 70
+    assert "network back may be gone, and could not be made again as it was" in str(caught.value)
     assert "services may still be parked, for they could not be read" in str(caught.value)
     assert "The next run puts back what is left" in str(caught.value)
     bench.engine.quorum = True
@@ -489,8 +539,8 @@ def test_a_service_that_does_not_run_afterwards_as_it_did_before_fails_the_run(b
         if task["ServiceID"] == bench.service("ill")["ID"]:
             task["Status"] = {"State": "failed"}
 
-    def stop(*_arguments: Any) -> list[Json]:
-        tasks = bench.engine.tasks()
+    def stop(**options: bool) -> list[Json]:
+        tasks = bench.engine.tasks(**options)
         if "encrypted" in bench.network()["Options"]:
             for task in tasks:
                 task["Status"] = {"State": "pending", "Err": "no suitable node"}
@@ -503,11 +553,106 @@ def test_a_service_that_does_not_run_afterwards_as_it_did_before_fails_the_run(b
     assert "no suitable node" in str(caught.value)
 
 
+# --- A swarm that gives no answer for a moment ------------------------------------------------------------------------
+
+
+class Blip:
+    """An engine that gives no answer for some seconds, from one call on, which it carries out or does not."""
+
+    def __init__(self, bench: Bench, method: str, call: int, carried_out: bool, seconds: float = 4) -> None:
+        self._bench = bench
+        self._method = method
+        self._left = call
+        self._carried_out = carried_out
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._bench.engine, name)
+        return (lambda *arguments: self._call(found, *arguments)) if name == self._method else found
+
+    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        self._left -= 1
+        if self._left:
+            return method(*arguments)
+        if self._carried_out:
+            method(*arguments)
+        engine, clock = self._bench.engine, self._bench.clock
+        engine.quorum = False
+        clock.at(clock.now + self._seconds, lambda: setattr(engine, "quorum", True))
+        raise translate(500, "rpc error: code = Unknown desc = context deadline exceeded")
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [*(("update_service", call) for call in (2, 3, 4, 5, 6)), ("remove_network", 1), ("create_network", 1)],
+)
+def test_an_election_on_the_way_is_waited_for(bench: Bench, method: str, call: int, carried_out: bool) -> None:
+    bench.engine.create_service(spec("web", "back", size=3))
+    bench.engine.create_service(spec("agent", "back", size="global"))
+    outcome = bench.bring(NEW, engine=Blip(bench, method, call, carried_out))
+    assert (bench.running("web"), bench.running("agent")) == (3, 3)
+    assert [(step.action, step.name) for step in outcome.plan] == [
+        ("update", "agent"),
+        ("update", "web"),
+        ("remove", "back"),
+        ("create", "back"),
+        ("update", "agent"),
+        ("update", "web"),
+    ]
+    assert "encrypted" in bench.network()["Options"]
+    assert not bench.bring(NEW).plan
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_an_election_at_the_first_write_changes_nothing_in_the_end(bench: Bench, carried_out: bool) -> None:
+    bench.engine.create_service(spec("web", "back"))
+    with pytest.raises(NoQuorum):
+        bench.bring(NEW, engine=Blip(bench, "update_service", 1, carried_out))
+    assert bench.running("web") == 2
+    assert bench.service("web")["Spec"]["Labels"] == spec("web")["Labels"]
+
+
+def test_a_short_list_of_networks_is_no_network_that_is_gone(bench: Bench) -> None:
+    """A manager gives such a list, and no error, while there is no leader."""
+    bench.engine.create_service(spec("web", "back"))
+    old = bench.network()["Id"]
+
+    def lose(_network_id: str) -> None:
+        bench.engine.quorum = False
+        bench.clock.at(bench.clock.now + 20, lambda: setattr(bench.engine, "quorum", True))
+        raise EngineError("its own words")
+
+    with pytest.raises(EngineError) as caught:
+        bench.bring(NEW, engine=Wrapped(bench.engine, "remove_network", lose))
+    assert str(caught.value) == "its own words (already done: update service web; service web was put back)"
+    assert bench.network()["Id"] == old
+    assert bench.running("web") == 2
+
+
+def test_seconds_without_an_answer_are_no_seconds_for_the_swarm(bench: Bench) -> None:
+    """The network gets its addresses a second after the election, which took longer than that may."""
+    bench.engine.create_service(spec("web", "back"))
+
+    def create(request: Json) -> str:
+        bench.engine.allocates = False
+        made = bench.engine.create_network(request)
+        bench.engine.allocates = True
+        bench.engine.quorum = False
+        bench.clock.at(bench.clock.now + 45, lambda: setattr(bench.engine, "quorum", True))
+        held = bench.engine._objects["network"][made]
+        bench.clock.at(bench.clock.now + 48, lambda: held.update(bench.engine._network(made, request)))
+        return made
+
+    bench.bring(NEW, engine=Wrapped(bench.engine, "create_network", create))
+    assert bench.running("web") == 2
+
+
 # --- What others do to parked services --------------------------------------------------------------------------------
 
 
-def interrupted(bench: Bench) -> None:
-    """Services web and agent are parked and network back is gone."""
+def interrupted(bench: Bench, wanted: Json = NEW) -> None:
+    """Service web is parked and network back is gone."""
     bench.engine.create_service(spec("web", "back"))
 
     class KilledError(BaseException):
@@ -517,7 +662,74 @@ def interrupted(bench: Bench) -> None:
         raise KilledError
 
     with pytest.raises(KilledError):
-        bench.bring(NEW, engine=Wrapped(bench.engine, "create_network", kill))
+        bench.bring(wanted, engine=Wrapped(bench.engine, "create_network", kill))
+
+
+SECURE = {
+    "name": "back",
+    "encrypted": True,
+    "attachable": True,
+    "mtu": 1400,
+    "subnet": "10.77.0.0/22",
+    "labels": {"x": "y"},
+}
+
+
+@pytest.mark.parametrize("rolled_back", [False, True])
+def test_a_run_that_was_cut_off_does_not_forget_what_was_not_declared(bench: Bench, rolled_back: bool) -> None:
+    wanted = {"name": "back", "labels": {"x": "z"}}
+    bench.bring(SECURE)
+    before = bench.network()
+    interrupted(bench, wanted)
+    if rolled_back:
+        held = bench.held("web")
+        held["Spec"], held["PreviousSpec"] = held["PreviousSpec"], held["Spec"]
+    outcome = bench.bring(wanted, recreate=False)
+    assert [(step.action, step.name) for step in outcome.plan] == [("create", "back"), ("update", "web")]
+    after = bench.network()
+    assert after["IPAM"] == before["IPAM"]
+    assert (after["Attachable"], "encrypted" in after["Options"]) == (True, True)
+    assert after["Options"]["com.docker.network.driver.mtu"] == "1400"
+    assert after["Labels"] == {"x": "z", labels.OWNER: OWNER}
+    assert bench.running("web") == 2
+
+
+def test_a_network_without_services_is_made_anew_at_once(bench: Bench) -> None:
+    """Nothing in the swarm remembers it, so nothing comes between its removal and its creation."""
+    bench.engine.create_service(spec("web", "back"))
+    calls = len(bench.engine.calls)
+    outcome = bench.bring(NEW, {"name": "front", "internal": True})
+    assert [(step.action, step.name) for step in outcome.plan] == [
+        ("remove", "front"),
+        ("create", "front"),
+        ("update", "web"),
+        ("remove", "back"),
+        ("create", "back"),
+        ("update", "web"),
+    ]
+    writes = [name for name in bench.engine.calls[calls:] if name not in ("tasks", "networks", "nodes", "services")]
+    assert writes[:3] == ["remove_network", "create_network", "update_service"]
+    subnets = (
+        bench.network("front")["IPAM"]["Config"][0]["Subnet"],
+        bench.network("back")["IPAM"]["Config"][0]["Subnet"],
+    )
+    assert subnets == ("10.0.0.0/24", "10.20.0.0/24")
+
+
+def test_a_network_whose_removal_had_to_be_planned_again_is_not_forgotten(bench: Bench) -> None:
+    """Two without services change places; somebody else removes the second one after this run removed the first."""
+    for name, subnet in (("front", "10.21.0.0/24"), ("back", "10.20.0.0/24")):
+        bench.bring({"name": name, "subnet": subnet, "attachable": True, "encrypted": True})
+    other = bench.network("front")["Id"]
+
+    def arm() -> None:
+        bench.engine.before("remove_network", lambda: bench.engine.remove_network(other))
+
+    bench.engine.before("remove_network", arm)
+    bench.bring({"name": "front", "subnet": "10.20.0.0/24"}, {"name": "back", "subnet": "10.21.0.0/24"})
+    for name in ("front", "back"):
+        assert bench.network(name)["Attachable"], name
+        assert "encrypted" in bench.network(name)["Options"], name
 
 
 def test_without_the_network_a_parked_service_waits_and_is_named(bench: Bench) -> None:
@@ -573,7 +785,18 @@ def test_a_service_that_is_still_parked_has_to_be_put_back_before_another_of_its
     assert bench.running("web") == 2
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "no JSON", '{"owner": "flotilla", "networks": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "no JSON",
+        '{"owner": "flotilla", "networks": []}',
+        '{"owner": "flotilla", "networks": {"n1": "back"}}',
+        '{"owner": "flotilla", "networks": {"n1": {}}}',
+    ],
+)
 def test_a_label_that_says_nothing_is_nothing(bench: Bench, text: str) -> None:
     bench.engine.create_service({**spec("web", "back"), "Labels": {parking.LABEL: text}})
     assert parking.networks_left(bench.service("web"), OWNER) is None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, networks
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import labels, network_json, networks
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import Difference
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome
@@ -63,7 +63,7 @@ SERVICES = st.dictionaries(
 
 
 def read(engine: Engine) -> networks.Observation:
-    return networks.Observation(engine.networks(), engine.services(), engine.tasks(), engine.nodes())
+    return networks.Observation(engine.networks(), engine.services(), engine.tasks(by_hand=True), engine.nodes())
 
 
 class Clock:
@@ -206,6 +206,15 @@ class TestProperties:
         assert described(engine) == held
         assert not networks.plan(networks.declared(after), read(engine), OWNER, **options).plan
         assert all(found.get("PreviousSpec", found["Spec"]) == found["Spec"] for found in engine.services())
+        if recreate_again:
+            # What services are on is as it would be without the interruption, also where it is not declared.
+            twin = LivingEngine()
+            bring(twin, networks.declared(before))
+            deploy(twin, services)
+            used = {target for targets, _size in services.values() for target in targets} & set(names(twin))
+            bring(twin, networks.declared(after), **options)
+            for name in used:
+                assert network_json.like(network(engine, name)) == network_json.like(network(twin, name))
 
     @given(declarations())
     def test_a_network_that_was_just_made_has_no_drift(self, run: list[dict[str, Any]]) -> None:
@@ -630,6 +639,17 @@ class TestDeclared:
             ({"labels": {"a": 1}}, "labels.a is the number 1, not a string"),
             ({"driver_opts": {"a": False}}, "driver_opts.a is the boolean false, not a string"),
             ({"driver_opts": "x"}, "driver_opts is not a dictionary"),
+            ({"driver_opts": 5}, "driver_opts is not a dictionary"),
+            ({"driver_opts": ["encrypted"]}, "driver_opts is not a dictionary"),
+            ({"mtu": "1400"}, "mtu is not a whole number of bytes (in quotes it is a string)"),
+            ({"mtu": True}, "mtu is not a whole number"),
+            ({"state": "gone"}, "state is neither present nor absent"),
+            ({"attachable": "maybe"}, "attachable is neither true nor false"),
+            ({"internal": 1}, "internal is neither true nor false"),
+            ({"encrypted": "false"}, "encrypted is neither true nor false"),
+            ({"subnet": 5}, "subnet is not a string"),
+            ({"subnet": "10.20.0.0/24", "gateway": 5}, "gateway is not a string"),
+            ({"driver": 5}, "driver is not a string"),
             (
                 {"driver_opts": {"encrypted": "false"}},
                 "driver_opts.encrypted: say it with the option encrypted: the driver looks only whether it is there",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine import client
 from ansible_collections.flotilla.swarm.plugins.modules import (
     swarm_configs,
     swarm_networks,
@@ -21,34 +23,10 @@ from ansible_collections.flotilla.swarm.plugins.modules import (
     swarm_secrets,
 )
 from ansible_collections.flotilla.swarm.tests.support.memory_engine import MemoryEngine
+from ansible_collections.flotilla.swarm.tests.support.module_runner import Runner
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUE = "a canary that must not be seen"
-
-
-class Runner:
-    """Runs a module to its end and returns its result; ``output`` and ``words`` are everything that it printed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.engine = MemoryEngine()
-        self.output = ""
-        self._capsys = capsys
-        monkeypatch.setattr(client, "connect", lambda _socket: self.engine)
-
-    @property
-    def words(self) -> str:
-        return " ".join(self.output.split())
-
-    def run(self, module: ModuleType, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        with (
-            patch_module_args({**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}),
-            pytest.raises(SystemExit),
-        ):
-            module.main()
-        printed = self._capsys.readouterr()
-        # In a process that has loaded the controller's side too, warnings are displayed beside the result, and wrapped.
-        self.output = printed.out + printed.err
-        result: dict[str, Any] = json.loads(printed.out)
-        return result
 
 
 @pytest.fixture
@@ -108,10 +86,46 @@ def test_without_quorum_nothing_is_taken_for_absent(
     assert result["error"] == "NoQuorum"
 
 
+@pytest.fixture(scope="module")
+def documented() -> dict[str, dict[str, Any]]:
+    """The options of each module as ``ansible-doc`` shows them, with those of its fragments, by its full name."""
+    names = ["flotilla.swarm." + module.__name__.rpartition(".")[2] for module, _options in CASES.values()]
+    command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", *names]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name: entry["doc"]["options"] for name, entry in json.loads(run.stdout).items()}
+
+
+def plain(options: dict[str, Any], inner: str) -> dict[str, Any]:
+    """What a specification and the documentation must say alike of options; ``inner`` is the key of those in them."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "elements": option.get("elements"),
+            "required": bool(option.get("required")),
+            "default": option.get("default"),
+            "choices": option.get("choices"),
+            "aliases": option.get("aliases") or [],
+            "options": plain(option.get(inner) or {}, inner),
+        }
+        for name, option in options.items()
+    }
+
+
 @EVERY
-def test_the_documentation_shows_the_options_that_there_are(module: ModuleType, options: dict[str, Any]) -> None:
-    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert options.keys() <= documented.keys()
+def test_the_documentation_shows_the_options_that_there_are(
+    module: ModuleType,
+    options: dict[str, Any],
+    documented: dict[str, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = mock.Mock(side_effect=SystemExit)
+    monkeypatch.setattr(module, "AnsibleModule", made)
+    with pytest.raises(SystemExit):
+        module.main()
+    specified = made.call_args.kwargs["argument_spec"]
+    assert options.keys() <= specified.keys()
+    shown = documented["flotilla.swarm." + module.__name__.rpartition(".")[2]]
+    assert plain(shown, "suboptions") == plain(specified, "options")
     assert yaml.safe_load(module.EXAMPLES)
     assert {"plan", "problems"} <= yaml.safe_load(module.RETURN).keys()
 

@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import underlay
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.underlay import Route
 
@@ -53,3 +57,60 @@ def test_the_interface_of_an_address(address: str, interface: str | None) -> Non
 
 def test_without_a_route_nothing_is_told() -> None:
     assert underlay.interface_of("192.0.2.21", ROUTES[2:4], {}) is None
+
+
+# --- What the role makes of the hosts' --------------------------------------------------------------------------------
+
+ROLE = Path(__file__).parents[2] / "roles/swarm_networks/vars/main.yml"
+
+
+def of_role(mtus: dict[str, int | None], joined: dict[str, int | None] | None = None) -> dict[str, Any]:
+    """The role's own variables.
+
+    Args:
+        mtus: host -> what swarm_cluster has seen there; no such host was in the run when it is -1.
+        joined: the same of hosts that the role itself asked.
+    """
+    loader = DataLoader()
+    hostvars: dict[str, Any] = {
+        name: {
+            "inventory_hostname": name,
+            **({} if mtu == -1 else {"__swarm_cluster_host": {"underlay": {"mtu": mtu}}}),
+        }
+        for name, mtu in mtus.items()
+    }
+    results = [{"__swarm_networks_host": name, "underlay": {"mtu": mtu}} for name, mtu in (joined or {}).items()]
+    for name in joined or {}:
+        hostvars[name]["swarm_cluster_node_id"] = "id"
+    variables = {
+        **loader.load_from_file(str(ROLE), trusted_as_template=True),
+        "groups": {"swarm_managers": [*mtus][:1], "swarm_workers": [*mtus][1:]},
+        "hostvars": hostvars,
+        "__swarm_networks_seen": {"results": results},
+    }
+    templar = Templar(loader, variables)
+    return {
+        name: templar.template(variables["__swarm_networks_" + name]) for name in ("unseen", "unknown", "underlay_mtu")
+    }
+
+
+@pytest.mark.parametrize(
+    ("mtus", "joined", "mtu", "unknown"),
+    [
+        ({"m1": 1500, "w1": 1450, "w2": 9000}, {}, 1450, []),
+        ({"m1": 9000, "w1": 8950}, {}, 8950, []),
+        ({"m1": 1500, "w1": None}, {"w1": 1400}, 1400, []),
+        ({"m1": 1500, "w1": None}, {"w1": None}, "", ["w1"]),
+        # With --limit: what the others carry is not known. The driver's own 1500 is no promise, 9000 would be one.
+        ({"m1": 9000, "w1": -1, "w2": -1}, {}, "", ["w1", "w2"]),
+        ({"m1": 1500, "w1": -1}, {}, "", ["w1"]),
+        ({"m1": 1450, "w1": -1}, {}, 1450, ["w1"]),
+        ({"m1": -1, "w1": -1}, {}, "", ["m1", "w1"]),
+    ],
+)
+def test_the_role_takes_the_smallest_of_all_hosts_or_says_which_it_does_not_know(
+    mtus: dict[str, int | None], joined: dict[str, int | None], mtu: int | str, unknown: list[str]
+) -> None:
+    found = of_role(mtus, joined)
+    assert (found["underlay_mtu"], found["unknown"]) == (mtu, unknown)
+    assert found["unseen"] == [*joined]

@@ -339,12 +339,19 @@ class TestAbsent:
             )
 
     @pytest.mark.parametrize("adopt", [False, True])
-    def test_strangers_stay(self, engine: MemoryEngine, adopt: bool) -> None:
-        engine.create_secret("db_v1", b"theirs", {})
+    def test_strangers_stay_with_a_warning(self, engine: MemoryEngine, adopt: bool) -> None:
+        for name in ("db", "DB_v3", "db_v1", "db_v1_v1", "db_vault_v1"):
+            engine.create_secret(name, b"theirs", {})
         bring(engine, (item("a", b"1"),), owner="other")
-        outcome = bring(engine, (replace(absent("db"), adopt=adopt), replace(absent("a"), adopt=adopt)))
-        assert not outcome.plan
-        assert names(engine) == ["a_v1", "db_v1"]
+        bring(engine, (item("ours", b"1"), item("ours_v1", b"1")))
+        absents = [replace(absent(name), adopt=adopt) for name in ("db", "a", "none", "ours_v1")]
+        outcome = bring(engine, absents)
+        assert steps(outcome.plan) == [("remove", "ours_v1_v1")]
+        assert names(engine) == ["DB_v3", "a_v1", "db", "db_v1", "db_v1_v1", "db_vault_v1", "ours_v1"]
+        assert outcome.plan.warnings == (
+            "secrets: a is declared absent, but what is no version of the owner 'flotilla' stays: a_v1",
+            "secrets: db is declared absent, but what is no version of the owner 'flotilla' stays: DB_v3, db, db_v1",
+        )
 
     def test_it_can_be_declared_again(self, engine: MemoryEngine) -> None:
         bring(engine, (item("db", b"1"),))

@@ -87,7 +87,7 @@ def pools(network: Json) -> Iterator[Pool]:
 def count(network: Json, services: Iterable[Json], tasks: Sequence[Json], nodes: Sequence[Json]) -> Addresses | None:
     """The addresses of a network of the swarm; None while it has none to give.
 
-    Containers that were attached by hand are not counted, since the engine's list of tasks leaves them out.
+    Containers that were attached by hand are counted where their tasks are among those given, which takes a filter.
     """
     total = sum(pool.size for pool in pools(network))
     if not total:

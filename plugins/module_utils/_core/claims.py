@@ -67,10 +67,14 @@ class Claims:
     def __init__(self, objects: Iterable[Json], owner: str) -> None:
         self._owner = owner
         self._by_name: dict[str, list[Claim]] = {}
+        self._bare: dict[str, str] = {}
         for thing in objects:
             claim = _claim(thing)
             if claim:
                 self._by_name.setdefault(naming.fold(claim.logical), []).append(claim)
+            if not (claim and claim.proven):
+                name = str(thing["Spec"]["Name"])
+                self._bare[naming.fold(name)] = name
 
     def owned(self, logical: str) -> dict[int, Claim]:
         """The owner's versions of a name."""
@@ -78,15 +82,26 @@ class Claims:
         return {claim.version: claim for claim in found if claim.logical == logical}
 
     def adoptable(self, logical: str) -> dict[int, Claim]:
-        """What adoption takes: all versions of another owner; and of those that nobody labelled the newest, when no
-        labelled version is newer."""
-        candidates = [claim for claim in self._alike(logical) if claim.adoptable and claim.logical == logical]
-        found = {claim.version: claim for claim in candidates if claim.owner not in (None, self._owner)}
-        unlabelled = {claim.version: claim for claim in candidates if claim.owner is None}
-        newest = max(unlabelled, default=0)
-        if newest == max((claim.version for claim in candidates), default=0) and newest:
-            found[newest] = unlabelled[newest]
-        return found
+        """What adoption takes: all versions of another owner, or, where nobody labelled any, the newest of them."""
+        labelled, unlabelled = self._candidates(logical)
+        if labelled:
+            return {version: claim for version, claim in labelled.items() if claim.owner != self._owner}
+        return {version: unlabelled[version] for version in [max(unlabelled, default=0)] if version}
+
+    def late(self, logical: str) -> dict[int, Claim]:
+        """Those that nobody labelled and that are newer than every labelled version, where there is one.
+
+        Somebody made them by hand beside versions that are kept here. Nothing says that they hold what is declared.
+        """
+        labelled, unlabelled = self._candidates(logical)
+        last = max(labelled, default=0)
+        return {version: claim for version, claim in unlabelled.items() if 0 < last < version}
+
+    def others(self, logical: str) -> list[str]:
+        """The names of what looks like a version of a name, or bears that very name, and is no version of the owner."""
+        found = {claim.name for claim in self._alike(logical) if not (claim.proven and claim.owner == self._owner)}
+        bare = self._bare.get(naming.fold(logical))
+        return sorted(found if bare is None else found | {bare})
 
     def obstacle(self, wanted: naming.VersionedName, ours: Collection[Claim]) -> str | None:
         """What stands in the way of a new version, and the mend; None when nothing does.
@@ -125,7 +140,15 @@ class Claims:
             whose = "was not made by this collection"
         else:
             whose = "has the owner %r, not %r" % (stranger.owner, self._owner)
+        if stranger.version in self.late(logical):
+            return whose + ". Remove it, or set adopt: true to make the next version above it"
         return whose + ". Set adopt: true to take it over, or choose another name"
+
+    def _candidates(self, logical: str) -> tuple[dict[int, Claim], dict[int, Claim]]:
+        """The versions that somebody labelled, and what only labels are missing to."""
+        claims = [claim for claim in self._alike(logical) if claim.adoptable and claim.logical == logical]
+        labelled = {claim.version: claim for claim in claims if claim.owner is not None}
+        return labelled, {claim.version: claim for claim in claims if claim.owner is None}
 
     def _alike(self, logical: str) -> Iterable[Claim]:
         return self._by_name.get(naming.fold(logical), ())

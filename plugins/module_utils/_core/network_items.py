@@ -52,7 +52,7 @@ def declared(items: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
     """The networks as a user wrote them, checked.
 
     Args:
-        items: dictionaries with the attributes of ``Item``; labels and driver_opts unconverted.
+        items: dictionaries with the attributes of ``Item``, unconverted.
 
     Raises:
         DeclarationError: every problem of every item.
@@ -68,6 +68,10 @@ def declared(items: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
         for key in ("labels", "driver_opts"):
             if key in values:
                 problems.extend(labels.problems(values[key], "%s: %s" % (where, key)))
+        strange = [*_strange(values)]
+        problems.extend("%s: %s" % (where, text) for text in strange)
+        if strange:
+            continue
         problems.extend("%s: %s" % (where, text) for text in _option_problems(values))
         problems.extend("%s: %s" % (where, text) for text in _normalise_addresses(values))
         result.append(Item(**{**values, "name": str(values.get("name"))}))
@@ -94,13 +98,33 @@ def checked_underlay(mtu: int | None) -> int | None:
     return mtu
 
 
+def _strange(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is not of the sort that it must be, as an inventory may hold it: INI files and ``-e`` give only strings."""
+    if values.get("state", PRESENT) not in STATES:
+        yield "state is neither present nor absent"
+    for key in ("attachable", "internal", "encrypted"):
+        if not isinstance(values.get(key, False), bool):
+            yield "%s is neither true nor false" % key
+    mtu = values.get("mtu", 0)
+    if isinstance(mtu, bool) or not isinstance(mtu, int):
+        yield "mtu is not a whole number of bytes (in quotes it is a string)"
+    for key in ("driver", "subnet", "gateway"):
+        # ipaddress would take a number for an address too.
+        if not isinstance(values.get(key, ""), str):
+            yield "%s is not a string" % key
+
+
 def _option_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    for key in sorted(_OWN_KEYS.keys() & set(values.get("driver_opts") or ())):
+    for key in sorted(_OWN_KEYS.keys() & _keys(values.get("driver_opts"))):
         note = ": the driver looks only whether it is there" if key == OPTION_ENCRYPTED else ""
         yield "driver_opts.%s: say it with the option %s%s" % (key, _OWN_KEYS[key], note)
     problem = underlay.mtu_problem(values["mtu"]) if "mtu" in values else None
     if problem:
         yield "mtu: %s" % problem
+
+
+def _keys(value: object) -> set[object]:
+    return set(value) if isinstance(value, Mapping) else set()
 
 
 def _normalise_addresses(values: dict[str, Any]) -> Iterator[str]:

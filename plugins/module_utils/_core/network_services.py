@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import address_space, pace, parking, verdict
+from .network_json import like
 from .network_users import Observation
 from .plan import UPDATE, Difference, Step
 
@@ -24,12 +25,14 @@ class Services:
     Attributes:
         problems: why a service can't be parked, once ``parkings`` was called.
         warnings: about services that are left alone.
+        emptied: IDs of the networks that services are taken off, once ``parkings`` was read to its end.
     """
 
     def __init__(self, observed: Observation, owner: str, anew: Mapping[str, Json]) -> None:
         """``anew``: ID -> each network that is made anew, as it is now."""
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.emptied: set[str] = set()
         self._observed = observed
         self._owner = owner
         self._anew = anew
@@ -46,12 +49,15 @@ class Services:
                     "network %s can't be made anew while service %s uses it: %s" % (", ".join(on), name, why)
                 )
             elif named:
-                spec = parking.park(service, named, self._owner)
+                self.emptied.update(named)
+                spec = parking.park(service, {key: like(self._anew[key]) for key in named}, self._owner)
                 payload = {"id": service["ID"], "version": service["Version"]["Index"], "spec": spec}
                 yield (
                     Step(UPDATE, "service", name, _aside(service, named, back=False), payload),
                     # One that did not run well before can't prove anything.
-                    self._putting_back(service, _aside(service, named, back=True), self._runs_well(service)),
+                    self._putting_back(
+                        service, _aside(service, named, back=True), named.values(), prove=self._runs_well(service)
+                    ),
                 )
             else:
                 self._look_back(service)
@@ -111,7 +117,7 @@ class Services:
                     % (name, ", ".join(missing))
                 )
             else:
-                yield self._putting_back(*self._rest(service, left), prove=True)
+                yield self._putting_back(*self._rest(service, left), left.values(), prove=True)
 
     def _rest(self, service: Json, left: Mapping[str, str]) -> tuple[Json, tuple[Difference, ...]]:
         """A service with the spec that it gets back, and what that changes."""
@@ -120,17 +126,21 @@ class Services:
         back = {**service, "Spec": service["PreviousSpec"]}
         return back, _aside(back, left, back=True)
 
-    def _putting_back(self, service: Json, differences: tuple[Difference, ...], prove: bool) -> Step:
+    def _putting_back(
+        self, service: Json, differences: tuple[Difference, ...], networks: Iterable[str], prove: bool
+    ) -> Step:
         """The last step of a service.
 
         Args:
             service: with the spec that it gets back.
             differences: what that changes.
+            networks: names of those that it gets back.
             prove: whether it must then run well.
         """
         policy = pace.of_spec(service["Spec"])
         payload = {
             "id": service["ID"],
+            "networks": sorted(set(networks)),
             "prove": prove,
             "seconds": policy.create_seconds(),
             "window": policy.stable_for(STABLE_CAP),

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from . import address_space
+from . import address_space, parking
 
 Json = Mapping[str, Any]
 
@@ -18,12 +18,20 @@ _SERVICE = "service "
 
 @dataclass(frozen=True)
 class Observation:
-    """The engine's lists. All but the networks tell what uses them, and which addresses they have left."""
+    """The engine's lists. All but the networks tell what uses them, and which addresses they have left.
+
+    Attributes:
+        tasks: those of containers that were attached by hand are among them.
+        held: network ID -> the engine's words, of each that it refused to remove in this run for it is in use.
+        removed: network name -> the request that makes it again as it was, of each that this run has removed.
+    """
 
     networks: Sequence[Json]
     services: Sequence[Json] = ()
     tasks: Sequence[Json] = ()
     nodes: Sequence[Json] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, Json] = field(default_factory=dict)
 
 
 def users(network: Json, observed: Observation) -> list[str]:
@@ -49,7 +57,7 @@ def others_among(found: Iterable[str]) -> list[str]:
 def _naming(network: Json, observed: Observation, specs: Sequence[str]) -> Iterator[str]:
     names = {network["Id"], network["Name"]}
     for service in observed.services:
-        if any(names.intersection(_targets(service.get(spec) or {})) for spec in specs):
+        if any(names & parking.targets(service.get(spec) or {}) for spec in specs):
             yield _SERVICE + service["Spec"]["Name"]
 
 
@@ -58,11 +66,9 @@ def _on_it(network: Json, observed: Observation) -> Iterator[str]:
     for task in observed.tasks:
         if address_space.is_attached(task, network):
             # A task without a service is a container that was attached by hand.
-            yield services.get(task.get("ServiceID", ""), "task %s" % task["ID"])
+            yield services.get(task.get("ServiceID", ""), _by_hand(task))
 
 
-def _targets(spec: Json) -> Iterator[str]:
-    # The engine still takes the list at its old place, directly in the spec.
-    for entries in ((spec.get("TaskTemplate") or {}).get("Networks"), spec.get("Networks")):
-        for entry in entries or ():
-            yield entry["Target"]
+def _by_hand(task: Json) -> str:
+    attached = ((task.get("Spec") or {}).get("NetworkAttachmentSpec") or {}).get("ContainerID")
+    return "container %s" % str(attached)[:12] if attached else "task %s" % task["ID"]

@@ -11,11 +11,11 @@ unless the user asks for it to be made anew. Its services are then parked (see `
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import address_space, labels, naming, pace
+from . import address_space, labels, naming, pace, parking
 from .address_space import IpNetwork
 from .errors import DeclarationError
 from .network_items import ABSENT, PRESENT, STATES, Item, checked_underlay, declared
@@ -69,10 +69,11 @@ def plan(
 ) -> Decision:
     """What leads from the observed networks to the declared ones.
 
-    First what is declared absent goes, since a new network may take its addresses. Then the services of networks that
-    are made anew are parked, these networks go, everything that is missing is created, and services are put back. Each
-    of these by name, but networks whose subnet is fixed are created before those that may get any. What an earlier run
-    has begun is brought to its end, whether or not this one may recreate.
+    First what is declared absent goes, since a new network may take its addresses. Networks without services that are
+    made anew follow, each removed and created at once. Then the services of the others are parked, these networks go,
+    everything that is missing is created, and services are put back. Each of these by name, but networks whose subnet
+    is fixed are created before those that may get any. What an earlier run has begun is brought to its end, whether or
+    not this one may recreate: a network that it has removed is created as it was, but for what is declared.
 
     Args:
         items: from ``declared``.
@@ -115,6 +116,7 @@ class _Planner:
         self._owner = owner
         self._recreate = recreate
         self._underlay_mtu = underlay_mtu
+        self._removed = {**parking.remembered(observed.services, owner), **observed.removed}
         self._swarms = {naming.fold(n["Name"]): n for n in observed.networks if n.get("Scope") == "swarm"}
         self._local = {n["Name"]: n for n in observed.networks if n.get("Scope") != "swarm"}
         self._removals: list[Step] = []
@@ -141,6 +143,12 @@ class _Planner:
             self._warnings.append(
                 "network %s is declared absent, but it is in use: it stays until %s leave it"
                 % (item.name, ", ".join(used_by))
+            )
+            return
+        if network["Id"] in self._observed.held:
+            self._warnings.append(
+                "network %s is declared absent, but the engine says that it is in use: it stays until that is gone (%s)"
+                % (item.name, self._observed.held[network["Id"]])
             )
             return
         self._going.add(network["Id"])
@@ -171,7 +179,7 @@ class _Planner:
                 "networks: %s is there as a network of this node alone (driver %s, scope %s): remove that, or choose "
                 "another name" % (item.name, local.get("Driver"), local.get("Scope"))
             )
-        body = request(item, self._owner, self._underlay_mtu)
+        body = request(item, self._owner, self._underlay_mtu, self._removed.get(item.name))
         self._creations.append(Step(CREATE, "network", item.name, _shown(item, body), {"request": body}))
         self._will_be(item.name, body)
 
@@ -252,6 +260,26 @@ class _Planner:
                         )
             taken.extend((step.name, subnet) for subnet in wanted)
 
+    def _waits_for_another(self, network: Json, creation: Step) -> bool:
+        """Whether a network that is made anew gets addresses of another one that is, so that this has to go first."""
+        others = [other for key, other in self._anew.items() if key != network["Id"]]
+        pools = [pool.subnet for other in others for pool in address_space.pools(other)]
+        wanted = [pool.subnet for pool in address_space.pools(creation.payload["request"])]
+        return any(mine.overlaps(pool) for mine in wanted for pool in pools)
+
+    def _at_once(self, emptied: Container[str]) -> Iterator[Step]:
+        """For each network that is made anew and has no services: its removal, and its creation right after it.
+
+        No service remembers what such a network was, so nothing must come between the two.
+        """
+        creations = {step.name: step for step in self._creations}
+        for removal in self._removals:
+            network = self._anew.get(removal.payload["id"])
+            if network is None or network["Id"] in emptied:
+                continue
+            if not self._waits_for_another(network, creations[removal.name]):
+                yield from (removal, creations[removal.name])
+
     def decision(self) -> Decision:
         services = Services(self._observed, self._owner, self._anew)
         pairs = list(services.parkings())
@@ -261,12 +289,16 @@ class _Planner:
         if problems:
             raise DeclarationError(*problems)
         plain = [step for step in self._removals if "like" not in step.payload]
-        anew = [step for step in self._removals if "like" in step.payload]
+        at_once = list(self._at_once(services.emptied))
+        early = {step.name for step in at_once}
+        anew = [step for step in self._removals if "like" in step.payload and step.name not in early]
+        creations = [step for step in self._creations if step.name not in early]
         steps = (
             *plain,
+            *at_once,
             *(first for first, _last in pairs),
             *anew,
-            *sorted(self._creations, key=lambda step: not _config(step.payload["request"])),
+            *sorted(creations, key=lambda step: not _config(step.payload["request"])),
             *sorted(back, key=lambda step: step.name),
         )
         warnings = (*self._warnings, *services.warnings)

@@ -5,9 +5,10 @@
 
 A network that a service's Spec names can't be removed. A parked service has no tasks and does not name it. The swarm
 itself remembers what the service was: one update parks it, so its PreviousSpec is the spec to go back to, and a label
-says which networks it was taken off. So whoever comes next can put it back, also when the run that parked it was cut
-off. Putting it back is sent twice, for the first time leaves the parked spec as PreviousSpec, and a rollback (by hand,
-or by the service's own failure action) would stop the service.
+says which networks it was taken off, and how each of them is made again. So whoever comes next can put it back, also
+when the run that parked it was cut off, and what is not declared of a network is not forgotten with it. Putting it back
+is sent twice, for the first time leaves the parked spec as PreviousSpec, and a rollback (by hand, or by the service's
+own failure action) would stop the service.
 
 No rolling update takes place on either way: a replicated service without replicas has no tasks to update, and neither
 has a global one that no node fits, so its failure action is not asked (swarmkit, manager/orchestrator: ``reconcile`` in
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import labels, verdict
@@ -26,16 +27,21 @@ from . import labels, verdict
 Json = Mapping[str, Any]
 
 LABEL = labels.PREFIX + "parked"
-"""On a parked service: JSON of ``{"owner": …, "networks": {ID: name}}``, the networks that it was taken off."""
+"""On a parked service: JSON of ``{"owner": …, "networks": {ID: request}}``, the networks that it was taken off.
+
+Each with the engine's request (``POST /networks/create``) that makes it again as it was.
+"""
 NOWHERE = "node.id==flotilla-parked"
 """A constraint that no node meets: node IDs have 25 characters."""
 
-_STANDING = (*verdict.IN_FLIGHT, "paused", "rollback_paused")
+_UNSETTLED = (*verdict.IN_FLIGHT, *verdict.STANDING)
+"""UpdateStatus.State of an update that parking would cut off."""
 
 
 def targets(spec: Json) -> set[str]:
-    """The networks that a spec names, by ID (or by name, as it was sent)."""
-    return {str(entry["Target"]) for entry in (spec.get("TaskTemplate") or {}).get("Networks") or ()}
+    """The networks that a spec names, by ID (or by name, as it was sent), at their place and at their old one."""
+    found = ((spec.get("TaskTemplate") or {}).get("Networks"), spec.get("Networks"))
+    return {str(entry["Target"]) for entries in found for entry in entries or ()}
 
 
 def obstacle(service: Json, tasks: Sequence[Json], nodes: Sequence[Json]) -> str | None:
@@ -60,23 +66,23 @@ def obstacle(service: Json, tasks: Sequence[Json], nodes: Sequence[Json]) -> str
 def unsettled(service: Json) -> str | None:
     """Whether an update of a service is under way or was stopped half way, with the mend; None when it is at rest."""
     update = str((service.get("UpdateStatus") or {}).get("State") or "")
-    if update not in _STANDING:
+    if update not in _UNSETTLED:
         return None
     return "its update is not at an end (%s): run it again when the update is finished or rolled back" % update
 
 
-def park(service: Json, networks: Mapping[str, str], owner: str) -> dict[str, Any]:
+def park(service: Json, networks: Mapping[str, Json], owner: str) -> dict[str, Any]:
     """The spec that parks a service.
 
     It lacks the digest of the stack's definition, so that a deployment of the stack finds the service changed.
 
     Args:
         service: it is not parked.
-        networks: ID -> name of the networks that are made anew.
+        networks: ID -> the request that makes again, as it is, each of the networks that are made anew.
         owner: who puts it back.
     """
     spec: dict[str, Any] = copy.deepcopy(dict(service["Spec"]))
-    gone = {**networks, **{name: name for name in networks.values()}}
+    gone = {**networks, **{str(request["Name"]): request for request in networks.values()}}
     template = spec["TaskTemplate"]
     off = {entry["Target"]: gone[entry["Target"]] for entry in template["Networks"] if entry["Target"] in gone}
     template["Networks"] = [entry for entry in template["Networks"] if entry["Target"] not in gone]
@@ -95,8 +101,14 @@ def networks_left(service: Json, owner: str) -> dict[str, str] | None:
 
     That is so for a parked service, and for one that still has the parked spec as its PreviousSpec.
     """
-    current = _read(service["Spec"], owner)
-    return _read(service.get("PreviousSpec"), owner) if current is None else current
+    found = _left(service, owner)
+    return None if found is None else {key: str(request["Name"]) for key, request in found.items()}
+
+
+def remembered(services: Iterable[Json], owner: str) -> dict[str, Json]:
+    """Name -> the request that makes a network again as it was, of each network that services are still to get back."""
+    found = [_left(service, owner) or {} for service in services]
+    return {str(request["Name"]): request for requests in found for request in requests.values()}
 
 
 def is_parked(service: Json, owner: str) -> bool:
@@ -140,12 +152,20 @@ def size(spec: Json) -> str:
     return "%d replica%s" % (count, "" if count == 1 else "s")
 
 
-def _read(spec: Json | None, owner: str) -> dict[str, str] | None:
+def _left(service: Json, owner: str) -> dict[str, Json] | None:
+    current = _read(service["Spec"], owner)
+    return _read(service.get("PreviousSpec"), owner) if current is None else current
+
+
+def _read(spec: Json | None, owner: str) -> dict[str, Json] | None:
     text = ((spec or {}).get("Labels") or {}).get(LABEL)
     if text is None:
         return None
     try:
         found = json.loads(text)
-        return {str(key): str(value) for key, value in found["networks"].items()} if found["owner"] == owner else None
+        owner_of = found["owner"]
+        requests: dict[str, Json] = {str(key): dict(value) for key, value in found["networks"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    named = all(isinstance(request.get("Name"), str) for request in requests.values())
+    return requests if owner_of == owner and named else None

@@ -19,9 +19,6 @@ from .versioned import CONFIG, Kind
 
 Json = Mapping[str, Any]
 
-STANDING = ("paused", "rollback_paused")
-"""UpdateStatus.State of an update that stopped half way and waits for somebody."""
-
 
 @dataclass(frozen=True)
 class Target:
@@ -224,7 +221,7 @@ def _move_problems(move: Move, service: Json, tasks: Sequence[Json], nodes: Sequ
             "one, or declare each under a name of its own" % move.service
         )
     judged = verdict.judge(service, tasks, nodes, as_declared=True)
-    if judged.update in STANDING:
+    if judged.update in verdict.STANDING:
         yield "service %s stands half way in a paused update: finish it or roll it back first" % move.service
     elif not judged.good:
         yield (

@@ -41,6 +41,8 @@ GOOD = (CONVERGED, JOB_COMPLETE)
 
 IN_FLIGHT = ("updating", "rollback_started")
 """UpdateStatus.State while the swarm is still replacing tasks."""
+STANDING = ("paused", "rollback_paused")
+"""UpdateStatus.State of an update that stands half way: the swarm does nothing about it by itself."""
 
 _UNSUCCESSFUL = ("failed", "rejected", "orphaned")
 _ENDED = ("complete", "shutdown", "remove", *_UNSUCCESSFUL)
@@ -281,7 +283,7 @@ class _Case:
             replicas = (self._mode.get("Replicated") or {}).get("Replicas")
             desired = 1 if replicas is None else int(replicas)
 
-        if self._update in ("paused", "rollback_paused"):
+        if self._update in STANDING:
             what = "the swarm paused the %s" % ("rollback" if self._update == "rollback_paused" else "update")
             return self._verdict(PAUSED, what, up, desired, self._failure(self._blamed()), final=True)
         if self._update == "rollback_completed" and not as_declared:

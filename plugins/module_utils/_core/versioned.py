@@ -71,11 +71,13 @@ class Decision:
         current: logical name -> ``{"name", "id", "version"}`` of its newest version; the id of one that the plan
             creates is None. Absent items are not in it.
         kept: ``{"name", "used_by"}`` of each version that would go, were it not used by these services and releases.
+        assumed: logical names of the secrets whose newest version this plan adopts, and takes to hold what is declared.
     """
 
     plan: Plan
     current: Mapping[str, Mapping[str, Any]]
     kept: tuple[Mapping[str, Any], ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 def plan(
@@ -158,20 +160,28 @@ class _Planner:
         self._removes: list[Step] = []
         self._current: dict[str, dict[str, Any]] = {}
         self._kept: list[dict[str, Any]] = []
+        self._assumed: list[str] = []
         self._rekeyed: list[str] = []
         self._warnings: list[str] = []
 
     def present(self, item: Item, prune: bool, renew: bool) -> None:
         versions: Versions = self._claims.owned(item.name)
+        late: Versions = {}
         if item.adopt:
             versions = {**versions, **self._claims.adoptable(item.name)}
+            late = self._claims.late(item.name)
         before = versions.get(max(versions, default=0))
         why = self._why_new(item, before, renew)
-        name = naming.VersionedName(item.name, before.version + 1 if before else 1)
+        name = naming.VersionedName(item.name, max((*versions, *late), default=0) + 1)
         problem = self._problem(name, versions) if why else None
         if problem:
             self.problems.append("%s: %s" % (self._kind.plural, problem))
             return
+        if late:
+            self._warnings.append(
+                "%s: not taken over, since labelled versions of %s are there: %s. Remove that when nothing uses it"
+                % (self._kind.plural, item.name, ", ".join(late[version].name for version in sorted(late)))
+            )
         old = {version: claim for version, claim in versions.items() if why or claim is not before}
         removed = self._remove(old) if prune else set()
         for version in sorted(old.keys() - removed):
@@ -190,6 +200,12 @@ class _Planner:
                 "%s: %s is declared absent, but what is in use stays: %s"
                 % (self._kind.plural, item.name, ", ".join(used))
             )
+        others = self._claims.others(item.name)
+        if others:
+            self._warnings.append(
+                "%s: %s is declared absent, but what is no version of the owner %r stays: %s"
+                % (self._kind.plural, item.name, self._owner, ", ".join(others))
+            )
 
     def decision(self) -> Decision:
         warnings = list(self._warnings)
@@ -201,7 +217,7 @@ class _Planner:
         key = [digest.key_step(self._key(), self._owner)] if self._key_used and self._key().missing else []
         # Adoption comes before creation: a new version beside one that is still a stranger's would hide that one.
         steps = (*key, *self._adoptions, *self._creates, *self._updates, *self._removes)
-        return Decision(Plan(steps, tuple(warnings)), self._current, tuple(self._kept))
+        return Decision(Plan(steps, tuple(warnings)), self._current, tuple(self._kept), tuple(self._assumed))
 
     def _problem(self, name: naming.VersionedName, versions: Versions) -> str | None:
         """Why this next version can't be made, or None."""
@@ -251,7 +267,7 @@ class _Planner:
         wanted = item.labels
         if wanted is None:
             wanted = labels.foreign(before.labels) if before else {}
-        differences = (Difference("version", name.version - 1 or None, name.version), *why)
+        differences = (Difference("version", before.version if before else None, name.version), *why)
         if wanted:
             differences += (Difference("labels", None, dict(wanted)),)
         ours = {labels.OWNER: self._owner, labels.NAME: item.name, labels.VERSION: str(name.version)}
@@ -264,6 +280,7 @@ class _Planner:
         if not self._trusted(item, claim):
             self._relabel(claim, self._bookkeeping(claim), item.labels)
             return
+        self._assumed.append(item.name)
         self._warnings.append(
             "%s: what %s holds can't be read, so it is taken to be what is declared for %s: make sure that it is"
             % (self._kind.plural, claim.name, item.name)

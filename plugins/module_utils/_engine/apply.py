@@ -26,6 +26,9 @@ OVERTAKEN = (StaleVersion, NameConflict, InUse, NotFound)
 Ids = dict[tuple[str, str], str]
 """(kind, name) -> the engine's ID of each object that was created."""
 
+CarryOut = Callable[[Plan, Engine, "list[Step]", Ids], None]
+"""Applies a plan as far as it can, and adds to the last two what it did."""
+
 
 class Decided(Protocol):
     """What planners return: a plan, and whatever else belongs to the result of their module."""
@@ -64,6 +67,8 @@ def converge(
     attempts: int = ATTEMPTS,
     dry_run: bool = False,
     afterwards: Callable[[Engine, Decision], Sequence[str]] | None = None,
+    carry_out: CarryOut | None = None,
+    on_failure: Callable[[], Sequence[str]] | None = None,
 ) -> Outcome[Decision]:
     """Observe, plan and apply, until a whole plan could be applied.
 
@@ -74,6 +79,8 @@ def converge(
         attempts: how often a plan is made at most.
         dry_run: plan once and change nothing; the outcome's plan is then what would be done.
         afterwards: waits for what the steps of this run, or of an earlier one, set going; it returns more warnings.
+        carry_out: applies a plan; left out, it is ``apply``.
+        on_failure: puts back what can be put back, and returns how things stand then, one sentence each.
 
     Raises:
         DeclarationError: the planner refuses.
@@ -89,14 +96,14 @@ def converge(
             decision = plan(observe(engine))
             if dry_run:
                 return Outcome(decision, decision.plan, {})
-            apply(decision.plan, engine, done, ids)
+            (carry_out or apply)(decision.plan, engine, done, ids)
             more = tuple(afterwards(engine, decision)) if afterwards else ()
         except OVERTAKEN as error:
             if attempt == attempts:
-                _tell(error, done, "planned %d times, overtaken each time" % attempts)
+                _tell(error, done, on_failure, "planned %d times, overtaken each time" % attempts)
                 raise
         except (DeclarationError, EngineError) as error:
-            _tell(error, done)
+            _tell(error, done, on_failure)
             raise
         else:
             return Outcome(decision, Plan(tuple(done), decision.plan.warnings + more), ids)
@@ -130,11 +137,13 @@ _HANDLERS: Mapping[tuple[str, str], Handler] = {
 }
 
 
-def _tell(error: Exception, done: list[Step], note: str = "") -> None:
-    """Let an error's message tell also what had been done by then."""
+def _tell(error: Exception, done: list[Step], on_failure: Callable[[], Sequence[str]] | None, note: str = "") -> None:
+    """Let an error's message tell also what had been done by then, and what was put back."""
     notes = [note] if note else []
     if done:
         notes.append("already done: " + ", ".join("%s %s %s" % (step.action, step.kind, step.name) for step in done))
+    if on_failure is not None:
+        notes.extend(on_failure())
     if not notes:
         return
     if isinstance(error, DeclarationError):

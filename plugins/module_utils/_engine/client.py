@@ -65,7 +65,7 @@ class Engine(Protocol):
 
     def remove_secret(self, secret_id: str) -> None: ...
 
-    def configs(self) -> list[Json]: ...
+    def configs(self, name: str | None = None) -> list[Json]: ...
 
     def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
 
@@ -87,7 +87,7 @@ class Engine(Protocol):
 
     def remove_service(self, service_id: str) -> None: ...
 
-    def tasks(self) -> list[Json]: ...
+    def tasks(self, by_hand: bool = False) -> list[Json]: ...
 
     def task_log(self, task_id: str, lines: int) -> str: ...
 
@@ -134,8 +134,10 @@ class DockerEngine:
     def remove_secret(self, secret_id: str) -> None:
         self._call(lambda: self._client.remove_secret(secret_id))
 
-    def configs(self) -> list[Json]:
-        return list(self._call(self._client.configs))
+    def configs(self, name: str | None = None) -> list[Json]:
+        """All configs with their data, or only those whose name begins with ``name``, whatever its case."""
+        filters = None if name is None else {"name": name}
+        return list(self._call(lambda: self._client.configs(filters)))
 
     def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
         return str(self._call(lambda: self._client.create_config(name, data, dict(labels)))["ID"])
@@ -171,8 +173,11 @@ class DockerEngine:
     def remove_service(self, service_id: str) -> None:
         self._call(lambda: self._client.remove_service(service_id))
 
-    def tasks(self) -> list[Json]:
-        return list(self._call(self._client.tasks))
+    def tasks(self, by_hand: bool = False) -> list[Json]:
+        """The tasks of services; with ``by_hand`` also those of containers that were attached to a network by hand."""
+        # Without a filter the engine leaves the latter out (moby: daemon/cluster/tasks.go, GetTasks).
+        filters = {"runtime": ["container", "", "attachment"]} if by_hand else None
+        return list(self._call(lambda: self._client.tasks(filters)))
 
     def task_log(self, task_id: str, lines: int) -> str:
         """The last lines that a task wrote to stdout and stderr; empty when its node can't be asked."""
@@ -224,6 +229,7 @@ _MARKS: Sequence[tuple[str, type[EngineError]]] = (
     # Words that moby and swarmkit put into their errors; the status code alone (500, 503) does not tell these apart.
     ("update out of sequence", StaleVersion),
     ("the swarm does not have a leader", NoQuorum),
+    ("node lost leader status", NoQuorum),
     ("context deadline exceeded", NoQuorum),
     ("rpc error: code = deadlineexceeded", NoQuorum),
     # A follower's answer while its leader has just died.

@@ -15,7 +15,7 @@ def read(engine: Engine, given: digest.Key | None) -> digest.Key:
     """The user's key, else the one that is kept in the swarm, else a fresh random one that must still be stored there.
 
     To be called for every observation: of two runs that find no key, one stores its own, and the other must take that.
-    Costs a list of all configs with their data, for ``Engine`` lists them only whole; a key that was given costs none.
+    A key that was given costs no request.
 
     Raises:
         DeclarationError: the stored key is not fit to be one.
@@ -23,4 +23,6 @@ def read(engine: Engine, given: digest.Key | None) -> digest.Key:
     """
     if given is not None:
         return given
-    return digest.stored_key(engine.configs()) or digest.Key(secrets.token_bytes(digest.KEY_BYTES), missing=True)
+    # Of all configs the engine would send the data too.
+    stored = digest.stored_key(engine.configs(digest.KEY_CONFIG))
+    return stored or digest.Key(secrets.token_bytes(digest.KEY_BYTES), missing=True)

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import labels, versioned
+from .. import labels, verdict, versioned
 from ..errors import DeclarationError
 from ..plan import CREATE, REMOVE, UPDATE, Difference, Plan, Step
 from . import definition
@@ -19,7 +19,6 @@ from .references import mapping, section
 Json = Mapping[str, Any]
 Tree = Mapping[str, Any]
 
-_PAUSED = ("paused", "rollback_paused")
 _MODES = {
     "Replicated": "replicated",
     "Global": "global",
@@ -180,7 +179,7 @@ def _differences(item: definition.Declared, service: Json | None) -> tuple[Diffe
         if running != item.replicas:
             found.append(Difference("replicas", running, item.replicas))
     update = mapping(service.get("UpdateStatus")).get("State")
-    if not found and update in _PAUSED:
+    if not found and update in verdict.STANDING:
         # Sending the same definition again is what makes a paused update go on.
         found.append(Difference("update", update, "resumed"))
     return tuple(found)
