@@ -182,7 +182,7 @@ def aim(what: str, value: float, bound: float, least: bool) -> str:
 
 def report(found: dict[str, tuple[Times, Times]], floor: dict[str, float]) -> None:
     print()
-    print(f"{'':<20}  {'first apply, s':^24}  {'no-op, s':^24}")
+    print(f"{'':<20}  {'first apply, s':^24}  {'no-op, s':^24}".rstrip())
     print(f"{'':<20}" + f"  {'ours':>7} {'peer':>8} {'ratio':>7}" * 2)
     for title, (ours, peer) in found.items():
         print(row(title, ours, peer))

@@ -33,7 +33,8 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule, client.Engine], di
     """
     if client.IMPORT_ERROR is not None:
         module.fail_json(
-            msg=missing_required_lib("docker", url="https://docker-py.readthedocs.io/"),
+            msg="%s This runs on a manager, where the role docker_engine installs it."
+            % missing_required_lib("docker", url="https://docker-py.readthedocs.io/"),
             exception=str(client.IMPORT_ERROR),
         )
     finish(module, lambda: work(module, client.connect(module.params["docker_host"])))

@@ -205,6 +205,27 @@ class TestWhenItCannotEnd:
             converge(lambda _engine: None, lambda _seen: Fixed(Plan((step,))), Refusing(), attempts=3)
         assert attempts == ["a_v1"] * 3
 
+    def test_two_runs_that_do_each_others_work_end_however_often_they_meet(self, engine: MemoryEngine) -> None:
+        items = [versioned.Item("s%02d" % number, b"1") for number in range(40)]
+        met: list[str] = []
+
+        def left() -> list[Step]:
+            seen = versioned.Observation(engine.secrets(), KEY)
+            return list(versioned.plan(versioned.SECRET, items, seen, "flotilla").plan)
+
+        def meet() -> None:
+            """The other run is always one name ahead."""
+            step = left()[0]
+            met.append(step.name)
+            engine.create_secret(step.name, step.payload["data"], step.payload["labels"])
+            if left():
+                engine.before("create_secret", meet)
+
+        engine.before("create_secret", meet)
+        bring_secrets(engine, *items)
+        assert len(met) > apply.ATTEMPTS
+        assert sorted(one["Spec"]["Name"] for one in engine.secrets()) == ["s%02d_v1" % number for number in range(40)]
+
     def test_another_error_is_not_tried_again_and_tells_what_was_done(self, engine: MemoryEngine) -> None:
         def fail() -> None:
             engine.quorum = False

@@ -76,7 +76,7 @@ def converge(
         observe: reads what the planner needs; called again for each attempt.
         plan: the planner.
         engine: where the steps go.
-        attempts: how often a plan is made at most.
+        attempts: how often a plan is made at most that has no fewer steps than one before it.
         dry_run: plan once and change nothing; the outcome's plan is then what would be done.
         afterwards: waits for what the steps of this run, or of an earlier one, set going; it returns more warnings.
         carry_out: applies a plan; left out, it is ``apply``.
@@ -91,15 +91,21 @@ def converge(
         raise ValueError("at least one attempt is needed")
     done: list[Step] = []
     ids: Ids = {}
-    for attempt in range(1, attempts + 1):
+    fewest: int | None = None
+    left = attempts
+    while True:
         try:
             decision = plan(observe(engine))
             if dry_run:
                 return Outcome(decision, decision.plan, {})
+            left -= 1
+            if fewest is None or len(decision.plan.steps) < fewest:
+                # Two runs with the same declaration do each other's work: that is getting nearer.
+                fewest, left = len(decision.plan.steps), attempts - 1
             (carry_out or apply)(decision.plan, engine, done, ids)
             more = tuple(afterwards(engine, decision)) if afterwards else ()
         except OVERTAKEN as error:
-            if attempt == attempts:
+            if left <= 0:
                 _tell(error, done, on_failure, "planned %d times, overtaken each time" % attempts)
                 raise
         except (DeclarationError, EngineError) as error:
@@ -107,7 +113,6 @@ def converge(
             raise
         else:
             return Outcome(decision, Plan(tuple(done), decision.plan.warnings + more), ids)
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def apply(plan: Plan, engine: Engine, done: list[Step], ids: Ids) -> None:
