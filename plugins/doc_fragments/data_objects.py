@@ -5,74 +5,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
-_ITEM = r"""
-name:
-  description:
-    - The logical name. Letters, digits, C(-), C(_) and C(.), a letter or digit at both ends.
-    - With its version it has at most 64 characters. Names must differ in more than upper and lower case.
-  type: str
-  required: true
-state:
-  description:
-    - With V(present) there is a version with the declared value.
-    - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in its
-      specification or in the previous one, which a rollback needs, stays; it is reported, with a warning. So is what
-      bears such a name and was not made by C(owner). Nothing else of the item counts then.
-  type: str
-  choices: [present, absent]
-  default: present
-value:
-  description:
-    - The value, a string in UTF-8. It is kept exactly, with line endings and a trailing newline.
-    - Exactly one of C(value), C(value_base64), C(file) and C(generate) is given. A value is never empty.
-    - YAML makes a number of V(0123) and a boolean of V(yes); that is refused, so write such values in quotes.
-  type: raw
-value_base64:
-  description: The value in Base64, for one that is not text.
-  type: raw
-file:
-  description:
-    - A file on the controller that holds the value. It is read byte for byte; one that is encrypted with Ansible Vault
-      is decrypted in memory.
-    - A relative path is looked for as M(ansible.builtin.copy) does it, in C(files) beside the role or the playbook.
-  type: str
-generate:
-  description:
-    - Make the value once, at random, on the managed node. It is never shown.
-    - It is kept as long as C(owner) has a version, even if C(length) or C(alphabet) change.
-  type: dict
-  suboptions:
-    length:
-      description: The number of characters, from 8 to 1024.
-      type: int
-      default: 32
-    alphabet:
-      description: The characters to choose from, each of them once. At least two, and all can be printed.
-      type: str
-      default: abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
-labels:
-  description:
-    - Labels of the object. Every value is a string.
-    - Left out, the labels stay as they are; V({}) removes all but this collection's own.
-  type: dict
-adopt:
-  description:
-    - Take over what is there under this name already, instead of refusing. Objects are labelled, none is duplicated.
-    - Where nobody has labelled a version yet, the newest object is taken, as V(jwt_secret_v1) made by hand. Of another
-      owner, all versions are taken.
-    - What is made by hand beside labelled versions is left alone, with a warning; a new version is made above it.
-    - A name must be written as it is in the swarm, with its upper and lower case.
-    - Give it to one owner only. Two that adopt the same name take it from each other in every run.
-  type: bool
-  default: false
-"""
-
-
-def _items(option: str) -> str:
-    return "\noptions:\n  %s:\n    suboptions:\n%s" % (option, textwrap.indent(_ITEM.strip(), " " * 6))
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
@@ -95,8 +27,143 @@ notes:
     same values make one version.
 """
 
-    SECRETS = _items("secrets")
-    CONFIGS = _items("configs")
+    # ansible-test reads fragments without running them, so both are written out; a unit test holds them equal.
+    SECRETS = r"""
+options:
+  secrets:
+    suboptions:
+      name:
+        description:
+          - The logical name. Letters, digits, C(-), C(_) and C(.), a letter or digit at both ends.
+          - With its version it has at most 64 characters. Names must differ in more than upper and lower case.
+        type: str
+        required: true
+      state:
+        description:
+          - With V(present) there is a version with the declared value.
+          - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in
+            its specification or in the previous one, which a rollback needs, stays; it is reported, with a warning.
+            So is what bears such a name and was not made by C(owner). Nothing else of the item counts then.
+        type: str
+        choices: [present, absent]
+        default: present
+      value:
+        description:
+          - The value, a string in UTF-8. It is kept exactly, with line endings and a trailing newline.
+          - Exactly one of C(value), C(value_base64), C(file) and C(generate) is given. A value is never empty.
+          - YAML makes a number of V(0123) and a boolean of V(yes); that is refused, so write such values in quotes.
+        type: raw
+      value_base64:
+        description: The value in Base64, for one that is not text.
+        type: raw
+      file:
+        description:
+          - A file on the controller that holds the value. It is read byte for byte; one that is encrypted with
+            Ansible Vault is decrypted in memory.
+          - A relative path is looked for as M(ansible.builtin.copy) does it, in C(files) beside the role or the
+            playbook.
+        type: str
+      generate:
+        description:
+          - Make the value once, at random, on the managed node. It is never shown.
+          - It is kept as long as C(owner) has a version, even if C(length) or C(alphabet) change.
+        type: dict
+        suboptions:
+          length:
+            description: The number of characters, from 8 to 1024.
+            type: int
+            default: 32
+          alphabet:
+            description: The characters to choose from, each of them once. At least two, and all can be printed.
+            type: str
+            default: abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
+      labels:
+        description:
+          - Labels of the object. Every value is a string.
+          - Left out, the labels stay as they are; V({}) removes all but this collection's own.
+        type: dict
+      adopt:
+        description:
+          - Take over what is there under this name already, instead of refusing. Objects are labelled, none is
+            duplicated.
+          - Where nobody has labelled a version yet, the newest object is taken, as V(jwt_secret_v1) made by hand. Of
+            another owner, all versions are taken.
+          - What is made by hand beside labelled versions is left alone, with a warning; a new version is made above
+            it.
+          - A name must be written as it is in the swarm, with its upper and lower case.
+          - Give it to one owner only. Two that adopt the same name take it from each other in every run.
+        type: bool
+        default: false
+"""
+
+    CONFIGS = r"""
+options:
+  configs:
+    suboptions:
+      name:
+        description:
+          - The logical name. Letters, digits, C(-), C(_) and C(.), a letter or digit at both ends.
+          - With its version it has at most 64 characters. Names must differ in more than upper and lower case.
+        type: str
+        required: true
+      state:
+        description:
+          - With V(present) there is a version with the declared value.
+          - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in
+            its specification or in the previous one, which a rollback needs, stays; it is reported, with a warning.
+            So is what bears such a name and was not made by C(owner). Nothing else of the item counts then.
+        type: str
+        choices: [present, absent]
+        default: present
+      value:
+        description:
+          - The value, a string in UTF-8. It is kept exactly, with line endings and a trailing newline.
+          - Exactly one of C(value), C(value_base64), C(file) and C(generate) is given. A value is never empty.
+          - YAML makes a number of V(0123) and a boolean of V(yes); that is refused, so write such values in quotes.
+        type: raw
+      value_base64:
+        description: The value in Base64, for one that is not text.
+        type: raw
+      file:
+        description:
+          - A file on the controller that holds the value. It is read byte for byte; one that is encrypted with
+            Ansible Vault is decrypted in memory.
+          - A relative path is looked for as M(ansible.builtin.copy) does it, in C(files) beside the role or the
+            playbook.
+        type: str
+      generate:
+        description:
+          - Make the value once, at random, on the managed node. It is never shown.
+          - It is kept as long as C(owner) has a version, even if C(length) or C(alphabet) change.
+        type: dict
+        suboptions:
+          length:
+            description: The number of characters, from 8 to 1024.
+            type: int
+            default: 32
+          alphabet:
+            description: The characters to choose from, each of them once. At least two, and all can be printed.
+            type: str
+            default: abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
+      labels:
+        description:
+          - Labels of the object. Every value is a string.
+          - Left out, the labels stay as they are; V({}) removes all but this collection's own.
+        type: dict
+      adopt:
+        description:
+          - Take over what is there under this name already, instead of refusing. Objects are labelled, none is
+            duplicated.
+          - Where nobody has labelled a version yet, the newest object is taken, as V(jwt_secret_v1) made by hand. Of
+            another owner, all versions are taken.
+          - What is made by hand beside labelled versions is left alone, with a warning; a new version is made above
+            it.
+          - A name must be written as it is in the swarm, with its upper and lower case.
+          - Give it to one owner only. Two that adopt the same name take it from each other in every run.
+        type: bool
+        default: false
+"""
+
     DIGEST = r"""
 options:
   digest_key:

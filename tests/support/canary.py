@@ -38,7 +38,7 @@ LARGEST = 64 * 1024 * 1024
 
 
 def _token(length: int) -> str:
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _i in range(length))
 
 
 class Canary:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.flotilla.swarm.plugins.doc_fragments import data_objects
 from ansible_collections.flotilla.swarm.plugins.module_utils import _data_objects
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import digest, labels, versioned
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.apply import Outcome, converge
@@ -202,3 +204,11 @@ class TestRenew:
         for version in (2, 3):
             outcome = run(engine, items, prune=True, renew=frozenset("a"))
             assert outcome.decision.current["a"]["version"] == version
+
+
+def test_both_kinds_are_documented_alike() -> None:
+    def items(text: str, option: str) -> Any:
+        return yaml.safe_load(text)["options"][option]["suboptions"]
+
+    fragment = data_objects.ModuleDocFragment
+    assert items(fragment.SECRETS, "secrets") == items(fragment.CONFIGS, "configs")

@@ -651,7 +651,7 @@ def test_seconds_without_an_answer_are_no_seconds_for_the_swarm(bench: Bench) ->
 # --- What others do to parked services --------------------------------------------------------------------------------
 
 
-def interrupted(bench: Bench, wanted: Json = NEW) -> None:
+def interrupted(bench: Bench, wanted: Json | None = None) -> None:
     """Service web is parked and network back is gone."""
     bench.engine.create_service(spec("web", "back"))
 
@@ -662,7 +662,7 @@ def interrupted(bench: Bench, wanted: Json = NEW) -> None:
         raise KilledError
 
     with pytest.raises(KilledError):
-        bench.bring(wanted, engine=Wrapped(bench.engine, "create_network", kill))
+        bench.bring(wanted or NEW, engine=Wrapped(bench.engine, "create_network", kill))
 
 
 SECURE = {

@@ -52,7 +52,7 @@ def leader(lab: Lab) -> str:
 def worker(lab: Lab) -> Iterator[str]:
     """A manager that is a worker for a while: unlike the lab's workers, it has what the modules need."""
     other = leader(lab)
-    name = next(name for name in reversed(MANAGERS) if name != other)
+    (name, *_more) = [name for name in reversed(MANAGERS) if name != other]
     lab.run(other, f"docker node demote {name}")
     try:
         command = "docker info --format {{.Swarm.ControlAvailable}}"
