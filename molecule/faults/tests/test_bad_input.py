@@ -82,8 +82,8 @@ HOSTS = [
     pytest.param(
         worker_that_is_a_manager, ("swarm_managers: m1 is in swarm_workers too",), id="worker-that-is-a-manager"
     ),
-    # The lab's connection calls a container that is not there a failure of the module, so Ansible itself says it; what we
-    # say of a host that is unreachable is in the unit tests.
+    # The lab's connection calls a container that is not there a failure of the module, so Ansible itself says it;
+    # what we say of a host that is unreachable is in the unit tests.
     pytest.param(
         node_that_is_not_there, ("fatal: [w9]: FAILED!", "No such container: flotilla-not-there"), id="unreachable-node"
     ),
