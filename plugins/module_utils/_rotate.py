@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from . import _data_objects, _module
 from ._core import digest, rotation, versioned
 from ._core.errors import DeclarationError
-from ._core.plan import CREATE, Plan
+from ._core.plan import Plan
 from ._engine.apply import Outcome, converge
 from ._engine.client import Engine, Json
 from ._engine.errors import EngineError, NotReady
@@ -92,10 +92,10 @@ def work(declared: Sequence[Declared], module: AnsibleModule, engine: Engine) ->
     moved = run.run(to_do(declared, made, engine).moves)
     verdicts = [verdict.as_dict() for verdict in moved.verdicts]
     if moved.failure:
-        dropped = drop(made, engine)
+        dropped, stayed = drop(made, engine)
         plan = [one.plan for one in made]
         result = result_of(declared, made, plan, verdicts=verdicts, back=list(moved.back), dropped=dropped)
-        module.fail_json(msg=moved.story(), **{**result, "changed": True})
+        module.fail_json(msg="\n".join([moved.story(), *stayed]), **{**result, "changed": True})
     plans = [*(one.plan for one in made), rotation.plan(moved.moved)]
     warnings: list[str] = []
     kept: list[Any] = []
@@ -149,23 +149,23 @@ def predicted(
     return result_of(declared, planned, plans, kept=kept)
 
 
-def drop(made: Outcomes, engine: Engine) -> list[str]:
-    """Remove the versions that this run made and that no service names, and return their names.
+def drop(made: Outcomes, engine: Engine) -> tuple[list[str], list[str]]:
+    """Remove the versions that this run made and that no service names. Returns their names, and what went wrong.
 
     The newest version is what the next deployment takes: one that was just refused must not be it.
     """
-    dropped = []
-    users = [versioned.uses(kind, engine.services()) for kind in KINDS]
-    for outcome in made:
-        for step in outcome.plan:
-            identifier = outcome.ids.get((step.kind, step.name))
-            if step.action != CREATE or identifier is None or step.name == digest.KEY_CONFIG:
-                continue
-            if any(identifier in found or step.name in found for found in users):
-                continue
-            (engine.remove_config if step.kind == versioned.CONFIG.name else engine.remove_secret)(identifier)
-            dropped.append(step.name)
-    return dropped
+    dropped: list[str] = []
+    remove = {versioned.CONFIG.name: engine.remove_config, versioned.SECRET.name: engine.remove_secret}
+    try:
+        services = engine.services()
+        for outcome in made:
+            for step in rotation.unused(outcome.plan, services):
+                remove[step.kind](outcome.ids[step.kind, step.name])
+                dropped.append(step.name)
+    except EngineError as error:
+        # The rotation's own failure is the story; this comes after it.
+        return dropped, ["new versions were not removed: %s. Remove them, or the next deployment takes them" % error]
+    return dropped, []
 
 
 def result_of(

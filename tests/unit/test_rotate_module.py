@@ -80,6 +80,20 @@ def test_a_failed_rotation_tells_everything_and_leaves_the_old_value_as_the_newe
     assert shop.mounted("api") == shop.mounted("web") == ["key_v1"]
 
 
+def test_a_version_that_can_not_be_dropped_does_not_hide_why_the_rotation_failed(runner: Runner) -> None:
+    shop = shop_of(runner)
+    shop.fate["web"] = shop.crash
+
+    def refuse(_secret_id: str) -> None:
+        raise errors.NoQuorum("the swarm does not have a leader")
+
+    shop.remove_secret = refuse  # type: ignore[method-assign]
+    result = rotate(runner, **NEW)
+    assert "The rotation failed, and every service that was touched has its old version again" in result["msg"]
+    assert "new versions were not removed: the swarm does not have a leader" in result["msg"]
+    assert result["dropped"] == []
+
+
 def test_a_value_in_a_failed_containers_log_is_not_shown(runner: Runner) -> None:
     shop = shop_of(runner)
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import labels, naming, verdict
+from .digest import KEY_CONFIG
 from .plan import CREATE, UPDATE, Difference, Plan, Step
-from .versioned import CONFIG, Kind
+from .versioned import CONFIG, SECRET, Kind, uses
 
 Json = Mapping[str, Any]
 
@@ -116,6 +117,14 @@ def moved(services: Iterable[Json], found: Iterable[Move]) -> list[dict[str, Any
         return {**service, "Spec": repointed(service["Spec"], move.swaps), "PreviousSpec": service["Spec"]}
 
     return [after(service) for service in services]
+
+
+def unused(made: Plan, services: Sequence[Json]) -> list[Step]:
+    """The versions that a plan made and that no service names, neither in its Spec nor in its PreviousSpec."""
+    users = {kind.name: uses(kind, services) for kind in (SECRET, CONFIG)}
+    ours = [step for step in made if step.action == CREATE and step.name != KEY_CONFIG]
+    # A Spec names an object by its name too, so the ID need not be known here.
+    return [step for step in ours if step.name not in users[step.kind]]
 
 
 def moves(services: Iterable[Json], wanted: Sequence[tuple[Kind, Mapping[str, Target]]]) -> tuple[Move, ...]:

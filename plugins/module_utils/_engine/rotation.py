@@ -175,7 +175,7 @@ class Rotation:
             if spec == service["Spec"]:
                 if not rotation.mounts_all(spec, move.swaps):
                     raise EngineError(
-                        "it mounts neither the old version nor the new one: somebody changed it meanwhile"
+                        "it mounts neither the old version nor the new one: somebody changed it meanwhile; run again"
                     )
                 break
             # A write whose answer was lost may have been carried out: then it is found so when it is read again.
@@ -199,7 +199,7 @@ class Rotation:
     def _read(self, name: str) -> Json:
         found = [service for service in self._patiently(self._engine.services) if service["Spec"]["Name"] == name]
         if not found:
-            raise EngineError("it is no longer in the swarm: somebody removed it meanwhile")
+            raise EngineError("it is no longer in the swarm: somebody removed it meanwhile; run again")
         return found[0]
 
     def _write(self, service: Json, spec: Json, *, last: bool) -> bool:
