@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from ansible_collections.flotilla.swarm.plugins.filter.underlay import FilterModule
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import underlay
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.underlay import Route
 
@@ -59,39 +57,24 @@ def test_without_a_route_nothing_is_told() -> None:
     assert underlay.interface_of("192.0.2.21", ROUTES[2:4], {}) is None
 
 
-# --- What the role makes of the hosts' --------------------------------------------------------------------------------
-
-ROLE = Path(__file__).parents[2] / "roles/swarm_networks/vars/main.yml"
+# --- What the hosts of a run tell together ----------------------------------------------------------------------------
 
 
-def of_role(mtus: dict[str, int | None], joined: dict[str, int | None] | None = None) -> dict[str, Any]:
-    """The role's own variables.
+def of_hosts(mtus: dict[str, int | None], joined: dict[str, int | None]) -> dict[str, Any]:
+    """What the filter makes of the hosts' variables.
 
     Args:
         mtus: host -> what swarm_cluster has seen there; no such host was in the run when it is -1.
-        joined: the same of hosts that the role itself asked.
+        joined: the same of hosts that the role itself asked, for they are in the swarm by now.
     """
-    loader = DataLoader()
-    hostvars: dict[str, Any] = {
-        name: {
-            "inventory_hostname": name,
-            **({} if mtu == -1 else {"__swarm_cluster_host": {"underlay": {"mtu": mtu}}}),
-        }
-        for name, mtu in mtus.items()
+    hostvars: dict[str, dict[str, Any]] = {
+        name: {} if mtu == -1 else {"__swarm_cluster_host": {"underlay": {"mtu": mtu}}} for name, mtu in mtus.items()
     }
-    results = [{"__swarm_networks_host": name, "underlay": {"mtu": mtu}} for name, mtu in (joined or {}).items()]
-    for name in joined or {}:
+    for name in joined:
         hostvars[name]["swarm_cluster_node_id"] = "id"
-    variables = {
-        **loader.load_from_file(str(ROLE), trusted_as_template=True),
-        "groups": {"swarm_managers": [*mtus][:1], "swarm_workers": [*mtus][1:]},
-        "hostvars": hostvars,
-        "__swarm_networks_seen": {"results": results},
-    }
-    templar = Templar(loader, variables)
-    return {
-        name: templar.template(variables["__swarm_networks_" + name]) for name in ("unseen", "unknown", "underlay_mtu")
-    }
+    results = [{"__swarm_networks_host": name, "underlay": {"mtu": mtu}} for name, mtu in joined.items()]
+    found: dict[str, Any] = FilterModule().filters()["underlay"](hostvars, [*mtus], results)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -108,9 +91,9 @@ def of_role(mtus: dict[str, int | None], joined: dict[str, int | None] | None = 
         ({"m1": -1, "w1": -1}, {}, "", ["m1", "w1"]),
     ],
 )
-def test_the_role_takes_the_smallest_of_all_hosts_or_says_which_it_does_not_know(
+def test_a_network_is_made_for_the_smallest_of_all_hosts_or_says_which_it_does_not_know(
     mtus: dict[str, int | None], joined: dict[str, int | None], mtu: int | str, unknown: list[str]
 ) -> None:
-    found = of_role(mtus, joined)
-    assert (found["underlay_mtu"], found["unknown"]) == (mtu, unknown)
+    found = of_hosts(mtus, joined)
+    assert (found["mtu"], found["unknown"]) == (mtu, unknown)
     assert found["unseen"] == [*joined]

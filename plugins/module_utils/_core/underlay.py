@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 ASSUMED_MTU = 1500
 """What the overlay driver takes for the underlay's MTU when a network doesn't say (moby: drivers/overlay, maxMTU)."""
@@ -68,3 +69,49 @@ def interface_of(address: str, routes: Sequence[Route], by_address: Mapping[str,
         return by_address.get(str(own))
     matching = [route for route in routes if own in route.network]
     return min(matching, key=lambda route: (-route.network.prefixlen, route.metric)).interface if matching else None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of the MTU below the overlays on the hosts of a swarm.
+
+    Attributes:
+        mtu: for networks that declare none; None leaves it to the driver.
+        known: whether it is known of any host.
+        unknown: hosts of which it is not known, sorted: they were left out of the run, or don't tell it.
+        unseen: hosts in the swarm that could not tell it yet when they were looked at, in the given order.
+    """
+
+    mtu: int | None
+    known: bool
+    unknown: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "mtu": "" if self.mtu is None else self.mtu,
+            "known": self.known,
+            "unknown": list(self.unknown),
+            "unseen": list(self.unseen),
+        }
+
+
+def survey(
+    hosts: Sequence[str], joined: Collection[str], seen: Mapping[str, int | None], later: Mapping[str, int | None]
+) -> Survey:
+    """The smallest MTU of all hosts.
+
+    What only some of them tell is used where the driver itself would assume more, which they can't carry; a larger one
+    may be too large for the others.
+
+    Args:
+        hosts: all that are meant to be nodes.
+        joined: those of them that are known to be in the swarm; only they can tell it when they are asked again.
+        seen: host -> what was seen of it first; None = nothing.
+        later: the same of hosts that were asked again.
+    """
+    told = {host: mtu for host in hosts for mtu in (later.get(host) or seen.get(host),) if mtu}
+    unknown = tuple(sorted(set(hosts) - set(told)))
+    fit = [mtu for mtu in told.values() if not unknown or mtu < ASSUMED_MTU]
+    unseen = tuple(host for host in hosts if host in joined and not seen.get(host))
+    return Survey(min(fit, default=None), bool(told), unknown, unseen)
