@@ -57,28 +57,82 @@ def load_normal(content: str) -> Any:
 
 MAX_MERGED = 20_000
 """Entries of one mapping after its merge keys are written out."""
+MAX_DEPTH = 100
+"""Collections within one another; a stack file has ten. The parser in C recurses without Python's own bound."""
 _NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def _loader(resolvers: dict[str, tuple[re.Pattern[str], str]]) -> Any:
     """A SafeLoader that knows merge keys and just these plain scalars (first characters -> pattern and type)."""
 
-    class Loader(yaml.SafeLoader):
+    class Loader(_base()):  # type: ignore[misc]  # chosen when it runs
+        merged = 0
+
         def flatten_mapping(self, node: Any) -> None:
-            """Merge keys copy what they merge, so a chain of them grows while it is read; stop that in time."""
+            """Merge keys copy what they merge, so chains and crowds of them grow while they are read: stop that in
+            time."""
+            merges = any(key.tag == _MERGE for key, _value in node.value)
+            if not hasattr(node, "is_checked"):
+                node.is_checked = True
+                _refuse_repeated_keys(node)
             super().flatten_mapping(node)
-            if len(node.value) > MAX_MERGED:
-                raise ValueError("a mapping merges too much")
+            if merges:
+                self.merged += len(node.value)
+            if len(node.value) > MAX_MERGED or self.merged > document.MAX_VALUES:
+                raise Refused("its merge keys stand for too many values")
 
     Loader.yaml_implicit_resolvers = {}
     # YAML 1.1's octal 010 is 10 in the core rules, and 1e3 is a float there.
     Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value, 10))
     Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
-    Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
+    # As a value, << is a text; Go writes it without quotes.
+    Loader.add_constructor(_MERGE, lambda _loader, node: node.value)
+    Loader.add_implicit_resolver(_MERGE, re.compile(r"^(?:<<)$"), ["<"])
     for first, (pattern, kind) in resolvers.items():
         characters = ["" if character == "\0" else character for character in first]
         Loader.add_implicit_resolver("tag:yaml.org,2002:" + kind, pattern, characters)
     return Loader
+
+
+class Refused(ValueError):
+    """A document that is YAML, but that nothing should be made of; the message is fit to be shown."""
+
+
+def _base() -> Any:
+    """PyYAML's SafeLoader, the one in C where there is one: it takes an eighth of the time."""
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_repeated_keys(node: Any) -> None:
+    """Of a key that is there twice, one value would be lost. Merge keys may be: they add up."""
+    lines: dict[tuple[str, str], int] = {}
+    for key, _value in node.value:
+        if not isinstance(key.value, str) or key.tag == _MERGE:
+            continue
+        line = key.start_mark.line + 1
+        if (key.tag, key.value) in lines:
+            raise Refused(
+                "the key %s is there twice, at line %d and line %d: remove one of them"
+                % (key.value[:60], lines[(key.tag, key.value)], line)
+            )
+        lines[(key.tag, key.value)] = line
+
+
+def _refuse_excess(content: str) -> None:
+    """Before anything is built: the parser alone goes over a document without keeping it."""
+    depth = scalars = 0
+    for event in yaml.parse(content, Loader=_base()):
+        if isinstance(event, yaml.ScalarEvent):
+            scalars += 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise Refused("it is nested too deeply: at most %d levels make sense" % MAX_DEPTH)
+        if scalars > 2 * document.MAX_VALUES:
+            raise Refused("it holds more than %d values" % document.MAX_VALUES)
 
 
 def _load(content: str, loader: Any) -> Any:
@@ -87,14 +141,31 @@ def _load(content: str, loader: Any) -> Any:
     if len(content) > MAX_BYTES:
         raise ValueError("it is larger than %d MiB" % (MAX_BYTES // 1024 // 1024))
     try:
+        _refuse_excess(content)
         loaded = yaml.load(content, Loader=loader)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = " at line %d" % (mark.line + 1) if mark else ""
-        raise ValueError(
-            "it is not valid YAML%s: %s" % (where, getattr(error, "problem", None) or "unreadable")
-        ) from None
+        raise ValueError(_described(error, content)) from None
+    except Refused:
+        raise
     except (RecursionError, ValueError, TypeError):
         raise ValueError("it is not valid YAML, or nested too deeply") from None
     document.measure(loaded)
     return loaded
+
+
+def _described(error: Any, content: str) -> str:
+    """What is wrong with a document and where, without its content."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return "it is no text: YAML allows no control characters"
+    mark = getattr(error, "problem_mark", None)
+    where = " at line %d" % (mark.line + 1) if mark else ""
+    problem = getattr(error, "problem", None) or "unreadable"
+    context = str(getattr(error, "context", None))
+    if context == "expected a single document in the stream":
+        return "it holds several YAML documents; a second one begins%s: write each into a file of its own" % where
+    if context.startswith("found duplicate anchor"):
+        return "an anchor is defined a second time%s: give that one another name" % where
+    lines = content.splitlines()
+    if mark and mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]:
+        return "it is not valid YAML%s: a tab can't indent: write spaces" % where
+    return "it is not valid YAML%s: %s" % (where, problem)

@@ -62,6 +62,9 @@ def test_a_missing_variable_is_an_error(text: str) -> None:
         ("${}", "write $$"),
         ("${V", "write $$"),
         ("${V x}", "can't be read"),
+        ("${HOME}", "write $${HOME} to leave it to the container"),
+        ("$PATH", "write $$PATH"),
+        ("${HOME:-/root}", "from the node where it runs"),
     ],
 )
 def test_what_the_cli_would_misread_or_refuse_is_a_problem(text: str, word: str) -> None:
@@ -120,3 +123,8 @@ def test_escaping_doubles_every_dollar_of_every_value_and_nothing_else(tree: Any
     escaped = interpolation.escape(tree)
     before, after = dict(interpolation.strings(tree)), dict(interpolation.strings(escaped))
     assert {path: text.replace("$", "$$") for path, text in before.items()} == after
+
+
+def test_a_tree_with_its_variables_replaced() -> None:
+    tree = {"a": ["${V}", 1, None], "$V": {"b": "$$V ${MISSING}", "c": "${V:-x}$$"}}
+    assert interpolation.replaced(tree, GIVEN) == {"a": ["1", 1, None], "$V": {"b": "$$V ${MISSING}", "c": "1$"}}

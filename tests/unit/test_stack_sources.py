@@ -92,7 +92,7 @@ def test_every_key_that_the_cli_drops_is_named_with_a_mend(key: str) -> None:
     assert keys.problems(tree) == [
         "services.app.%s is ignored by docker stack deploy: %s" % (key, keys.SERVICE_KEYS[key]),
     ]
-    nothing: tuple[Any, ...] = (None, False, "", [], {}, "false")
+    nothing: tuple[Any, ...] = (None, False, "", [], {}, "false", "False", "FALSE", "no", "off", "n")
     for unset in nothing:
         assert keys.problems({"services": {"app": {key: unset}}}) == []
 
@@ -108,7 +108,59 @@ def test_encryption_is_written_in_one_way_only() -> None:
     assert problem.startswith("networks.n.encrypted is no key of a network")
     assert 'networks.n.driver_opts: {encrypted: ""}' in problem
     assert "whatever its value" in keys.problems({"networks": {"n": {"driver_opts": {"encrypted": "false"}}}})[0]
+    assert "whatever its value" in keys.problems({"networks": {"n": {"driver_opts": {"encrypted": "N"}}}})[0]
     assert keys.problems({"networks": {"n": {"driver_opts": {"encrypted": ""}}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "key"),
+    [
+        ("networks", {"attachable": True}, "attachable"),
+        ("networks", {"external": {"name": "x"}, "ipam": {"config": []}}, "ipam"),
+        ("configs", {"file": "./x"}, "file"),
+        ("configs", {"labels": ["a=b"]}, "labels"),
+        ("secrets", {"template_driver": "golang"}, "template_driver"),
+    ],
+)
+def test_what_is_external_is_there_already(kind: str, entry: dict[str, Any], key: str) -> None:
+    (problem,) = keys.problems({kind: {"n": {"external": "true", **entry}}})
+    assert problem.startswith("%s.n.%s is ignored by docker stack deploy" % (kind, key))
+    for external in (False, None, "false", "no", "Off", "N"):
+        assert keys.problems({kind: {"n": {**entry, "external": external}}}) == []
+    assert keys.problems({"networks": {"n": {"external": True, "driver": "overlay", "name": "x"}}}) == []
+
+
+def test_nobody_makes_a_cluster_volume() -> None:
+    (problem,) = keys.problems({"volumes": {"v": {"x-cluster-spec": {"group": "g"}}, "w": None}})
+    assert problem.startswith("volumes.v.x-cluster-spec is ignored by docker stack deploy")
+
+
+def test_a_security_option_is_one_that_the_engine_has() -> None:
+    known = ["no-new-privileges", "seccomp=./p.json", "seccomp:{}", "apparmor=unconfined", "label=type:t"]
+    assert keys.problems({"services": {"a": {"security_opt": known}}}) == []
+    for option in ("apparmor=own", "systempaths=unconfined", "label=colour:red", "label=", "no-new-privileges=maybe"):
+        (problem,) = keys.problems({"services": {"a": {"security_opt": [option]}}})
+        assert problem.startswith("services.a.security_opt: %s can't be set for a service" % option)
+    (problem,) = keys.problems({"services": {"a": {"security_opt": ["seccomp={x"]}}})
+    assert problem.startswith("services.a.security_opt: the seccomp profile is no JSON")
+
+
+def test_what_a_variable_says_is_looked_at_too() -> None:
+    text = "services: {a: {image: x, privileged: '${P}', ports: ['${A}:80:80'], security_opt: ['seccomp:${S}']}}"
+    found = examine(text, P="false", A="[::]", S="unconfined")
+    assert (found.attachments, found.problems) == ((), ())
+    assert found.files[0]["services"]["a"]["ports"] == ["[::]:80:80"]
+    found = examine(text, P="true", A="127.0.0.1", S="./p/../q.json")
+    assert [problem.split(" ")[1] for problem in found.problems] == ["services.a.privileged", "services.a.ports[0]:"]
+    assert [(one.where, one.path, one.environment) for one in found.attachments] == [
+        ("s1.yml: services.a.security_opt[0]", "q.json", False)
+    ]
+
+
+def test_a_path_with_a_missing_variable_is_no_file() -> None:
+    found = examine("services: {a: {image: x, env_file: '${MISSING}.env'}}")
+    assert found.attachments == ()
+    assert len(found.problems) == 1
 
 
 def test_variables_are_strings() -> None:
@@ -126,3 +178,18 @@ def test_variables_are_strings() -> None:
 def test_what_a_stack_makes_itself() -> None:
     tree = examine("services: {a: {image: x}}\nnetworks: {n: {}, m: {name: own}, e: {external: true}}").tree
     assert references.own_networks(tree, "t") == {"t_default", "t_n", "own"}
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME"])
+def test_a_variable_that_the_cli_has_itself_is_refused(name: str) -> None:
+    values, (problem,) = sources.variables({name: "/x", "OTHER": "1"})
+    assert values == {"OTHER": "1"}
+    assert problem.startswith("variables.%s: " % name)
+    assert "give the variable another name" in problem
+
+
+@pytest.mark.parametrize("options", ["no-new-privileges:true", {"label": "disable"}])
+def test_security_options_that_are_no_list_are_one_problem(options: Any) -> None:
+    assert keys.problems({"services": {"a": {"security_opt": options}}}) == [
+        "services.a.security_opt is no list: write each option as an entry of one, as in [no-new-privileges:true]"
+    ]

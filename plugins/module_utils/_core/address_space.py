@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
+from . import node_json
+
 Json = Mapping[str, Any]
 IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 IpAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -136,7 +138,7 @@ def leaving(network: Json, tasks: Iterable[Json], nodes: Iterable[Json]) -> list
 
     A task on a node that is down can't be waited for: nobody sees it end, and its node stops it when it comes back.
     """
-    down = {node["ID"] for node in nodes if (node.get("Status") or {}).get("State") == "down"}
+    down = {node["ID"] for node in nodes if node_json.state(node) == "down"}
     return sorted(str(task["ID"]) for task in tasks if is_attached(task, network) and task.get("NodeID") not in down)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import address_space, certificate, labels, naming, networks, quorum, verdict, versioned
+from . import address_space, certificate, labels, naming, networks, node_json, quorum, service_json, verdict, versioned
 
 Json = Mapping[str, Any]
 
@@ -23,12 +23,6 @@ SCHEMA = 1
 
 _STACK = "com.docker.stack.namespace"
 _SERVICE = "service "
-_MODES = {
-    "Replicated": "replicated",
-    "Global": "global",
-    "ReplicatedJob": "replicated-job",
-    "GlobalJob": "global-job",
-}
 
 
 @dataclass(frozen=True)
@@ -97,9 +91,9 @@ def _end_of_ca(swarm: Json) -> str | None:
 
 
 def _quorum(nodes: Sequence[Json]) -> dict[str, Any]:
-    managers = [node for node in nodes if node.get("ManagerStatus")]
-    reachable = [node for node in managers if node["ManagerStatus"].get("Reachability") == "reachable"]
-    leaders = sorted(_hostname(node) for node in managers if node["ManagerStatus"].get("Leader"))
+    managers = [node for node in nodes if node_json.in_raft(node)]
+    reachable = [node for node in managers if node_json.reachable(node)]
+    leaders = sorted(node_json.name(node) for node in managers if node_json.leads(node))
     return {
         "managers": len(managers),
         "reachable": len(reachable),
@@ -110,17 +104,13 @@ def _quorum(nodes: Sequence[Json]) -> dict[str, Any]:
     }
 
 
-def _hostname(node: Json) -> str:
-    return str((node.get("Description") or {}).get("Hostname") or node.get("ID"))
-
-
 def _node(node: Json) -> dict[str, Any]:
     spec, status = node.get("Spec") or {}, node.get("Status") or {}
     description, manager = node.get("Description") or {}, node.get("ManagerStatus") or {}
     resources, platform = description.get("Resources") or {}, description.get("Platform") or {}
     return {
         "id": node.get("ID"),
-        "name": _hostname(node),
+        "name": node_json.name(node),
         "role": spec.get("Role"),
         "availability": spec.get("Availability"),
         "state": status.get("State"),
@@ -148,7 +138,7 @@ def _service(service: Json, observed: Observation) -> dict[str, Any]:
         "id": service.get("ID"),
         "name": spec.get("Name"),
         "stack": (spec.get("Labels") or {}).get(_STACK) or "",
-        "mode": next((name for key, name in _MODES.items() if key in (spec.get("Mode") or {})), None),
+        "mode": service_json.mode(spec),
         "image": image,
         "image_digest": digest,
         "running": judged.running,
@@ -176,7 +166,7 @@ def _port(port: Json) -> dict[str, Any]:
 
 
 def _tasks(observed: Observation) -> dict[str, Any]:
-    names = {node.get("ID"): _hostname(node) for node in observed.nodes}
+    names = {node.get("ID"): node_json.name(node) for node in observed.nodes}
     states = Counter(str((task.get("Status") or {}).get("State")) for task in observed.tasks)
     running = Counter(
         names.get(task.get("NodeID"), str(task.get("NodeID")))

@@ -26,6 +26,10 @@ _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _BRACED = re.compile(r"([_a-zA-Z][_a-zA-Z0-9]*)(:?[-?+])?(.*)", re.DOTALL)
 
 
+RESERVED = ("PATH", "HOME")
+"""What the docker CLI finds in its environment whatever the variables are: the node's, which the CLI needs to run."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """One use of a variable in a text.
@@ -79,6 +83,20 @@ def substitute(text: str, variables: Mapping[str, str]) -> str:
             raise ValueError("%s is not defined" % part.text)
         out.append(value)
     return "".join(out)
+
+
+def replaced(tree: Any, variables: Mapping[str, str]) -> Any:
+    """A copy of a value with the variables of every string replaced; what ``problems`` names stays as it is written."""
+    if isinstance(tree, str):
+        try:
+            return substitute(tree, variables)
+        except ValueError:
+            return tree
+    if isinstance(tree, Mapping):
+        return {key: replaced(value, variables) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [replaced(value, variables) for value in tree]
+    return tree
 
 
 def escape(tree: Any) -> Any:
@@ -197,6 +215,8 @@ def _parts(text: str) -> Iterator[str | Reference]:
 
 
 def _named(name: str, text: str, end: int) -> Reference:
+    if name in RESERVED:
+        return Reference(name, "", "", "$" + name, _reserved("$" + name))
     operator = re.compile(r":?[-?]").match(text, end)
     if operator is None:
         return Reference(name, "", "", "$" + name)
@@ -208,6 +228,13 @@ def _named(name: str, text: str, end: int) -> Reference:
         swallowed,
     )
     return Reference(name, "", "", "$" + name, problem)
+
+
+def _reserved(text: str) -> str:
+    return (
+        "docker stack would take %s from the node where it runs: write $%s to leave it to the container, or use a "
+        "variable of another name" % (text, text)
+    )
 
 
 def _closing(text: str, opening: int) -> int:
@@ -229,7 +256,9 @@ def _braced(text: str, inside: str) -> Reference:
         return Reference("", "", "", text, "%s names no variable: write $$ for a plain $" % text)
     name, operator, argument = match.group(1), match.group(2) or "", match.group(3)
     problem = ""
-    if not operator and argument:
+    if name in RESERVED:
+        problem = _reserved(text)
+    elif not operator and argument:
         problem = "%s can't be read: a name of letters, digits and _ stands between the braces" % text
     elif "+" in operator:
         problem = "docker stack doesn't know the form %s: put the value itself into a variable" % text

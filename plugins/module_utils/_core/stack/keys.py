@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import security
+from .references import is_false, mapping
+
 _LIMITS = "write it under deploy.resources.limits"
 _NEVER = "swarm can't do this for a service: remove it"
 
@@ -37,8 +40,6 @@ SERVICE_KEYS: Mapping[str, str] = {
     "network_mode": "attach the service to networks (for the host's own, to an external network named host)",
     "pid": _NEVER,
     "privileged": "give the capabilities that it needs with cap_add",
-    "restart": "write it as deploy.restart_policy",
-    "security_opt": "set no-new-privileges for the whole node in daemon.json, and remove it here",
     "shm_size": "mount a tmpfs of that size: volumes: [{type: tmpfs, target: /dev/shm, tmpfs: {size: BYTES}}]",
     "tmpfs": "write it as volumes: [{type: tmpfs, target: PATH}]",
     "userns_mode": _NEVER,
@@ -49,7 +50,17 @@ ATTACHMENT_KEYS: Mapping[str, str] = {
     "ipv4_address": "swarm gives the addresses itself: remove it, and use the service's name",
     "ipv6_address": "swarm gives the addresses itself: remove it, and use the service's name",
 }
-_UNSET: tuple[Any, ...] = (None, False, "", "false", [], {})
+EXTERNAL_KEYS: Mapping[str, tuple[str, ...]] = {
+    "networks": ("attachable", "driver_opts", "internal", "ipam", "labels"),
+    "secrets": ("driver", "driver_opts", "labels", "template_driver"),
+    "configs": ("file", "labels", "template_driver"),
+}
+"""What an external object can't have. The CLI itself refuses such volumes, a secret's file is refused anyway, and a
+network's driver says nothing wrong."""
+
+
+def _is_unset(value: Any) -> bool:
+    return value in ("", [], {}) or is_false(value)
 
 
 def problems(tree: Mapping[str, Any]) -> list[str]:
@@ -60,17 +71,46 @@ def problems(tree: Mapping[str, Any]) -> list[str]:
         tree: a stack in the CLI's normal form, or one stack file as parsed; a false or empty value counts as unset.
     """
     found = []
-    for service, definition in _mapping(tree.get("services")).items():
+    for service, definition in mapping(tree.get("services")).items():
         for key, mend in SERVICE_KEYS.items():
-            if _mapping(definition).get(key) not in _UNSET:
+            if not _is_unset(mapping(definition).get(key)):
                 found.append("services.%s.%s is ignored by docker stack deploy: %s" % (service, key, mend))
-        for network, attachment in _mapping(_mapping(definition).get("networks")).items():
+        found.extend(_security_problems(mapping(definition).get("security_opt"), "services.%s.security_opt" % service))
+        for network, attachment in mapping(mapping(definition).get("networks")).items():
             for key, mend in ATTACHMENT_KEYS.items():
-                if _mapping(attachment).get(key) not in _UNSET:
+                if not _is_unset(mapping(attachment).get(key)):
                     where = "services.%s.networks.%s.%s" % (service, network, key)
                     found.append("%s is ignored by docker stack deploy: %s" % (where, mend))
-    for network, definition in _mapping(tree.get("networks")).items():
-        found.extend(_network_problems(str(network), _mapping(definition)))
+    for network, definition in mapping(tree.get("networks")).items():
+        found.extend(_network_problems(str(network), mapping(definition)))
+    for volume, definition in mapping(tree.get("volumes")).items():
+        if mapping(definition).get("x-cluster-spec"):
+            found.append(
+                "volumes.%s.x-cluster-spec is ignored by docker stack deploy: make the volume with docker volume "
+                "create --type csi, declare it external, and remove this" % volume
+            )
+    found.extend(_external_problems(tree))
+    return found
+
+
+def _security_problems(options: Any, where: str) -> list[str]:
+    if options and not isinstance(options, (list, tuple)):
+        return ["%s is no list: write each option as an entry of one, as in [no-new-privileges:true]" % where]
+    return security.problems(options or (), where)
+
+
+def _external_problems(tree: Mapping[str, Any]) -> list[str]:
+    found = []
+    for kind, ignored in EXTERNAL_KEYS.items():
+        for name, definition in mapping(tree.get(kind)).items():
+            entry = mapping(definition)
+            if not _is_unset(entry.get("external")):
+                for key in ignored:
+                    if not _is_unset(entry.get(key)):
+                        found.append(
+                            "%s.%s.%s is ignored by docker stack deploy, for what is external is there already: "
+                            "remove it, or external" % (kind, name, key)
+                        )
     return found
 
 
@@ -82,14 +122,10 @@ def _network_problems(network: str, definition: Mapping[str, Any]) -> list[str]:
             "%s.encrypted is no key of a network: encryption is written as "
             '%s.driver_opts: {encrypted: ""} (or encrypted: true in swarm_networks)' % (where, where)
         )
-    option = _mapping(definition.get("driver_opts")).get("encrypted")
-    if str(option).lower() in ("false", "no", "off", "0"):
+    option = mapping(definition.get("driver_opts")).get("encrypted")
+    if option is not None and (is_false(option) or str(option) == "0"):
         found.append(
             "%s.driver_opts.encrypted: the engine encrypts when the key is there at all, whatever its value: remove it"
             % where
         )
     return found
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

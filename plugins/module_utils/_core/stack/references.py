@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import interpolation
+from . import interpolation, security
 
 Tree = Mapping[str, Any]
 
 TOP_LEVEL = ("version", *interpolation.SECTIONS)
 EXTERNAL_KINDS = ("secrets", "configs", "networks")
 RELATIVE_BIND = "%s: %s is relative, but a bind mount takes a path of the node where the task runs: write it from / on"
-ENGINE_NETWORKS = ("host", "none", "bridge", "ingress")
+UNDECLARED_NETWORKS = ("host", "none", "bridge", "ingress")
 """Networks that every engine has: external to a stack, and declared by nobody."""
 
 
@@ -30,7 +30,7 @@ class FileReference:
 
     Attributes:
         where: dotted path of the key that names it.
-        path: as written, variables included.
+        path: as written.
     """
 
     where: str
@@ -65,6 +65,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def sequence(value: Any) -> Sequence[Any]:
     """The value when it is a list, else an empty one."""
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def is_false(value: Any) -> bool:
+    """Whether a value of a file says no, in any way that YAML 1.1 and the docker CLI know for it; None does too."""
+    return value in (None, False) or str(value).lower() in ("false", "no", "off", "n")
 
 
 def structure_problems(trees: Sequence[tuple[str, Any]]) -> list[str]:
@@ -115,13 +120,17 @@ def _joined(before: Any, after: Any) -> Any:
 
 
 def files(tree: Tree) -> list[FileReference]:
-    """The files that must travel with a stack file: ``env_file`` of services and ``file`` of configs."""
+    """The files that must travel with a stack file: ``env_file`` and seccomp profiles of services, those of configs."""
     found = []
     for service, definition in section(tree, "services").items():
         named = mapping(definition).get("env_file")
         for position, path in enumerate([named] if isinstance(named, str) else sequence(named)):
             if isinstance(path, str):
                 found.append(FileReference("services.%s.env_file[%d]" % (service, position), path))
+        for position, option in enumerate(sequence(mapping(definition).get("security_opt"))):
+            profile = security.profile(option)
+            if profile is not None:
+                found.append(FileReference("services.%s.security_opt[%d]" % (service, position), profile))
     for config, definition in section(tree, "configs").items():
         path = mapping(definition).get("file")
         if isinstance(path, str):
@@ -139,12 +148,9 @@ def secret_file_problems(tree: Tree) -> list[str]:
     ]
 
 
-def path_problem(reference: FileReference, path: str) -> str | None:
-    """Why a named file can't be sent along, or None.
-
-    Args:
-        path: the reference's path with its variables replaced.
-    """
+def path_problem(reference: FileReference) -> str | None:
+    """Why a named file can't be sent along, or None."""
+    path = reference.path
     if posixpath.isabs(path) or path.startswith("~"):
         return "%s: %s: write the path relative to the stack file, so that the file can be sent along" % (
             reference.where,
@@ -172,7 +178,7 @@ def externals(tree: Tree) -> list[ExternalReference]:
     for kind in EXTERNAL_KINDS:
         for key, definition in section(tree, kind).items():
             external = mapping(definition).get("external")
-            if external in (None, False, "false", "False", "FALSE"):
+            if is_false(external):
                 continue
             name = mapping(external).get("name") or mapping(definition).get("name") or key
             found.append(ExternalReference(kind, str(key), str(name)))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import interpolation, keys, references
+from . import dropped, interpolation, keys, references
 
 Load = Callable[[str], Any]
 """Parses a YAML document; raises ValueError with a sentence fit to be shown."""
@@ -38,23 +38,31 @@ class Examined:
     Attributes:
         tree: the union of all files (see references.merge).
         attachments: the files that they name.
-        problems: one sentence each; when there are any, tree and attachments are only as good as the files.
+        problems: one sentence each; when there are any, the rest is only as good as the files.
+        files: each file as parsed, its variables replaced.
     """
 
     tree: Mapping[str, Any]
     attachments: tuple[Attachment, ...]
     problems: tuple[str, ...]
+    files: tuple[Mapping[str, Any], ...] = ()
 
 
 def variables(given: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     """The variables as strings, and what is wrong with them.
 
     A whole number has one way to be written; 1.10 and true have been turned into something else by YAML already.
+    PATH and HOME can't be variables: the docker CLI gets those of its node, to run at all.
     """
     result: dict[str, str] = {}
     problems = []
     for name, value in given.items():
-        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        if name in interpolation.RESERVED:
+            problems.append(
+                "variables.%s: the docker command on the node has a %s of its own, which would take its place: give "
+                "the variable another name" % (name, name)
+            )
+        elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
             result[str(name)] = str(value)
         else:
             kind = "empty" if value is None else "a %s" % type(value).__name__
@@ -82,29 +90,30 @@ def examine(files: Sequence[tuple[str, str]], given: Mapping[str, str], load: Lo
     if problems:
         return Examined({}, (), tuple(problems))
     attachments: list[Attachment] = []
-    for name, tree in trees:
-        problems.extend(interpolation.problems(tree, given, name))
-        per_file = (*keys.problems(tree), *references.secret_file_problems(tree), *references.bind_problems(tree))
+    plain = [interpolation.replaced(tree, given) for _name, tree in trees]
+    for (name, tree), read in zip(trees, plain):
+        unread = interpolation.problems(tree, given, name)
+        problems.extend(unread)
+        per_file = (
+            *keys.problems(read),
+            *dropped.problems(read),
+            *references.secret_file_problems(read),
+            *references.bind_problems(read),
+        )
         problems.extend("%s: %s" % (name, problem) for problem in per_file)
-        for reference in references.files(tree):
-            attachment = _attachment(name, reference, given, problems)
-            if attachment:
-                attachments.append(attachment)
+        for reference in references.files(read):
+            if unread and "$" in reference.path:
+                continue
+            problem = references.path_problem(reference)
+            if problem:
+                problems.append("%s: %s" % (name, problem))
+            else:
+                attachments.append(_attachment(name, reference))
     merged = references.merge([tree for _name, tree in trees])
     problems.extend(references.undeclared_problems(merged))
-    return Examined(merged, tuple(attachments), tuple(problems))
+    return Examined(merged, tuple(attachments), tuple(problems), tuple(plain))
 
 
-def _attachment(
-    file: str, reference: references.FileReference, given: Mapping[str, str], problems: list[str]
-) -> Attachment | None:
-    try:
-        path = interpolation.substitute(reference.path, given)
-    except ValueError:
-        return None  # said by interpolation.problems
-    problem = references.path_problem(reference, path)
-    if problem:
-        problems.append("%s: %s" % (file, problem))
-        return None
+def _attachment(file: str, reference: references.FileReference) -> Attachment:
     environment = ".env_file" in reference.where
-    return Attachment("%s: %s" % (file, reference.where), posixpath.normpath(path), environment)
+    return Attachment("%s: %s" % (file, reference.where), posixpath.normpath(reference.path), environment)
