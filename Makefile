@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule contract bench lock \
-	lab-down clean
+.PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule oracle contract bench \
+	lock lab-down clean
 
 playbook := .venv/bin/ansible-playbook --inventory inventories/local
 
@@ -23,7 +23,7 @@ demo: bootstrap engine ## From nothing to MediaNest on a swarm of 3 managers and
 	@scripts/demo
 
 test: ## Every check and every test; needs what `make demo` needs
-	@scripts/check bootstrap lint types unit sanity importer engine molecule contract
+	@scripts/check bootstrap lint types unit sanity importer engine molecule oracle contract
 
 test-fast: ## What needs no engine and little time: lint, types, unit
 	@scripts/check bootstrap lint types unit
@@ -33,6 +33,9 @@ lint types unit sanity importer: bootstrap ## One check of `make test`
 
 molecule: bootstrap engine ## The scenarios on the lab's swarm
 	@scripts/check molecule
+
+oracle: bootstrap ## Our reading of stack files held against the docker CLI's, on the running lab
+	@scripts/check oracle
 
 contract: bootstrap ## The unit tests' engine held against a real one, the running lab's
 	@scripts/check contract
