@@ -145,11 +145,11 @@ def test_even_or_many_managers_may_be_asked_for() -> None:
     ("text", "word"),
     [
         ("services: {a: {image: 'x:${MISSING}'}}", "${MISSING}"),
-        ("services: {a: {image: x, restart: always}}", "deploy.restart_policy"),
+        ("services: {a: {image: x, privileged: true}}", "services.a.privileged"),
         ("services: {a: {image: x}}\nnetworks: {n: {encrypted: true}}", "driver_opts"),
         ("hosts: all", "not a stack file"),
         ("services: {a: {image: x}}\nconfigs: {c: {external: true}}", "the external config c is not declared"),
-        ("services: {a b: {image: x}}", "no name for a service"),
+        ("services: {a b: {image: x}}", "can't be a name"),
         (
             "services: {a: {image: x, deploy: {placement: {constraints: [node.role == manager]}}}}",
             "only hosts that take no tasks meet it: m1 (drain), m2 (drain), m3 (drain)",

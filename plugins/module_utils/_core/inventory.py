@@ -129,7 +129,7 @@ class _Expected:
         self._names: Mapping[str, Collection[str]] = {
             "secrets": _present(declared.secrets),
             "configs": _present(declared.configs),
-            "networks": {*_present(declared.networks), *stack_networks, *references.ENGINE_NETWORKS},
+            "networks": {*_present(declared.networks), *stack_networks, *references.UNDECLARED_NETWORKS},
         }
 
     def __contains__(self, wanted: tuple[str, str]) -> bool:

@@ -86,6 +86,11 @@ def place(what: str, position: int, name: object) -> str:
     return "%s[%d]%s" % (what, position, known)
 
 
+def is_data_name(name: str) -> bool:
+    """Whether a secret or config can have this name, but for its length."""
+    return bool(_DATA_NAME.fullmatch(name))
+
+
 def data_name_problem(logical: object, version: int = 1) -> str | None:
     """Why the engine would refuse this logical name of a secret or config at that version, or None."""
     if not isinstance(logical, str) or not _DATA_NAME.fullmatch(logical):
@@ -102,8 +107,8 @@ def data_name_problem(logical: object, version: int = 1) -> str | None:
     return None
 
 
-def network_name_problem(name: object) -> str | None:
-    """Why the engine would refuse this name of a network, or None."""
+def dns_name_problem(name: object) -> str | None:
+    """Why the engine would refuse this name, of a network or as a part of one, or None."""
     if not isinstance(name, str) or not _NETWORK_NAME.fullmatch(name):
         return "%r can't be a name: it takes letters, digits, '-' and '_', and a letter or digit at both ends" % (name,)
     if len(name) > NETWORK_NAME_LENGTH:
@@ -112,6 +117,11 @@ def network_name_problem(name: object) -> str | None:
             len(name),
             NETWORK_NAME_LENGTH,
         )
-    if fold(name) in KEPT_NETWORK_NAMES:
-        return "the name %r is the engine's own: choose another" % name
     return None
+
+
+def network_name_problem(name: object) -> str | None:
+    """Why the engine would refuse this name of a network, or None."""
+    if isinstance(name, str) and fold(name) in KEPT_NETWORK_NAMES:
+        return "the name %r is the engine's own: choose another" % name
+    return dns_name_problem(name)

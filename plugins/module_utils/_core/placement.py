@@ -21,6 +21,23 @@ _OPERATORS = ("==", "!=")
 NODE_LABEL = "node.labels."
 ENGINE_LABEL = "engine.labels."
 
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "node.id": ("ID",),
+    "node.hostname": ("Description", "Hostname"),
+    "node.role": ("Spec", "Role"),
+    "node.platform.os": ("Description", "Platform", "OS"),
+    "node.platform.arch": ("Description", "Platform", "Architecture"),
+}
+_LABELS = ((NODE_LABEL, ("Spec", "Labels")), (ENGINE_LABEL, ("Description", "Engine", "Labels")))
+
+
+def _text(node: Mapping[str, Any], path: tuple[str, ...]) -> str:
+    """What stands there in the engine's JSON; empty where nothing does."""
+    found: Any = node
+    for key in path:
+        found = (found or {}).get(key)
+    return str(found or "")
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -38,25 +55,10 @@ class Constraint:
         key = self.key.lower()
         if key == "node.ip":
             return self._matches_address(str((node.get("Status") or {}).get("Addr") or ""))
-        spec = node.get("Spec") or {}
-        description = node.get("Description") or {}
-        platform = description.get("Platform") or {}
-        plain = {
-            "node.id": node.get("ID"),
-            "node.hostname": description.get("Hostname"),
-            "node.role": spec.get("Role"),
-            "node.platform.os": platform.get("OS"),
-            "node.platform.arch": platform.get("Architecture"),
-        }
-        if key in plain:
-            return self.holds(str(plain[key] or ""))
-        for prefix, labels in (
-            (NODE_LABEL, spec.get("Labels")),
-            (ENGINE_LABEL, (description.get("Engine") or {}).get("Labels")),
-        ):
+        for prefix, path in _LABELS:
             if key.startswith(prefix) and len(key) > len(prefix):
-                return self.holds(str((labels or {}).get(self.key[len(prefix) :]) or ""))
-        return False
+                return self.holds(_text(node, (*path, self.key[len(prefix) :])))
+        return key in _FIELDS and self.holds(_text(node, _FIELDS[key]))
 
     def _matches_address(self, address: str) -> bool:
         try:
@@ -86,10 +88,7 @@ def parse(expression: str) -> Constraint:
 
 def node_matches(expressions: Iterable[str], node: Mapping[str, Any]) -> bool:
     """Whether a node satisfies all constraints. One that can't be parsed matches nothing."""
-    try:
-        return all(parse(expression).matches(node) for expression in expressions)
-    except ValueError:
-        return False
+    return bool(_matching(expressions, [node]))
 
 
 def takes_tasks(node: Mapping[str, Any]) -> bool:
@@ -101,4 +100,12 @@ def takes_tasks(node: Mapping[str, Any]) -> bool:
 
 def eligible(expressions: Sequence[str], nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The nodes that take new tasks and satisfy all constraints."""
-    return [node for node in nodes if takes_tasks(node) and node_matches(expressions, node)]
+    return _matching(expressions, [node for node in nodes if takes_tasks(node)])
+
+
+def _matching(expressions: Iterable[str], nodes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    try:
+        constraints = [parse(expression) for expression in expressions]
+    except ValueError:
+        return []
+    return [node for node in nodes if all(constraint.matches(node) for constraint in constraints)]

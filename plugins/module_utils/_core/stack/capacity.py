@@ -26,6 +26,27 @@ _GLOBAL = ("global", "global-job")
 
 
 @dataclass(frozen=True)
+class _Service:
+    """One service that is to be deployed.
+
+    Attributes:
+        tasks: how many it is to have.
+        surge: tasks that an update starts before it stops the old ones.
+        balanced: whether it has a virtual IP in each of its networks.
+        nodes: IDs of the nodes that take its tasks.
+        live: as it is in the swarm now; None when it is new.
+        own: the tasks that it has now.
+    """
+
+    tasks: int
+    surge: int
+    balanced: bool
+    nodes: frozenset[str]
+    live: Json | None
+    own: Sequence[Json]
+
+
+@dataclass(frozen=True)
 class _Demand:
     """What one service needs on one network, beyond what it holds there.
 
@@ -45,7 +66,12 @@ class _Demand:
 
 
 def problems(
-    tree: Tree, stack: str, observed: Observation, tasks: Sequence[Json], changing: Collection[str]
+    tree: Tree,
+    stack: str,
+    observed: Observation,
+    tasks: Sequence[Json],
+    changing: Collection[str],
+    replacing: Collection[str] | None = None,
 ) -> list[str]:
     """The networks that have too few addresses for the services that are about to be deployed, one sentence each.
 
@@ -57,17 +83,24 @@ def problems(
         observed: what the swarm holds.
         tasks: the engine's list of tasks.
         changing: names, in the swarm, of the services that are created or updated; the others keep what they have.
+        replacing: those of them whose tasks are replaced if they have any; None for all.
     """
-    services = [item for item in definition.declared(tree, stack) if item.name in changing]
+    live: Mapping[str, tuple[Json | None, Sequence[Json]]] = _live(observed, tasks)
+    attached: dict[str, list[_Service]] = {}
+    for item in definition.declared(tree, stack):
+        if item.name in changing:
+            present, own = live.get(item.name, (None, ()))
+            rolls = replacing is None or item.name in replacing
+            service = _service(item, observed.nodes, present, own, rolls)
+            for key in definition.networks_of(item.entry):
+                attached.setdefault(key, []).append(service)
     found = []
-    for key in sorted({key for item in services for key in definition.networks_of(item.entry)}):
+    for key, services in sorted(attached.items()):
         network, name = _network(tree, stack, key, observed.networks)
         room = address_space.count(network, observed.services, tasks, observed.nodes) if network else None
         if network is None or room is None:
             continue
-        demands = [
-            _demand(item, network, observed, tasks) for item in services if key in definition.networks_of(item.entry)
-        ]
+        demands = [_demand(service, network) for service in services]
         parts = (
             (sum(demand.tasks for demand in demands), "for tasks"),
             # Updates may wait for one another: each gives back what it took.
@@ -117,31 +150,48 @@ def _is_subnet(config: Any) -> bool:
     return True
 
 
-def _demand(item: definition.Declared, network: Json, observed: Observation, tasks: Sequence[Json]) -> _Demand:
+def _live(observed: Observation, tasks: Sequence[Json]) -> Mapping[str, tuple[Json, Sequence[Json]]]:
+    """The live services by their names, each with its tasks."""
+    found: dict[str, tuple[Json, list[Json]]] = {str(one["ID"]): (one, []) for one in observed.services}
+    for task in tasks:
+        if task.get("ServiceID") in found:
+            found[task["ServiceID"]][1].append(task)
+    return {str(one["Spec"]["Name"]): (one, own) for one, own in found.values()}
+
+
+def _service(
+    item: definition.Declared, nodes: Sequence[Json], live: Json | None, tasks: Sequence[Json], rolls: bool
+) -> _Service:
     deploy = mapping(item.entry.get("deploy"))
     constraints = [str(text) for text in sequence(mapping(deploy.get("placement")).get("constraints"))]
-    nodes = frozenset(str(node["ID"]) for node in placement.eligible(constraints, observed.nodes))
-    wanted = len(nodes) if item.mode in _GLOBAL else _replicas(item, deploy)
-    live = next((service for service in observed.services if service["Spec"]["Name"] == item.name), None)
-    own = [task for task in tasks if live is not None and task.get("ServiceID") == live["ID"]]
-    held = sum(len(address_space.held_by(task, network)) for task in own)
+    eligible = frozenset(str(node["ID"]) for node in placement.eligible(constraints, nodes))
+    wanted = len(eligible) if item.mode in _GLOBAL else _replicas(item, deploy, live)
     surge = 0
-    if live is not None and mapping(deploy.get("update_config")).get("order") == "start-first":
+    if live is not None and rolls and mapping(deploy.get("update_config")).get("order") == "start-first":
         surge = min(wanted, pace.of_service(item.entry).update.parallelism or wanted)
-    has_one = live is not None and bool(address_space.virtual_ips(live, network))
-    return _Demand(
-        tasks=max(0, wanted - held),
-        surge=surge,
-        virtual_ip=0 if has_one or deploy.get("endpoint_mode") == "dnsrr" else 1,
-        # Swarm spreads the tasks of a service over the nodes that it may use.
-        places=min(wanted, len(nodes)),
-        nodes=nodes,
-    )
+    balanced = str(deploy.get("endpoint_mode")).lower() != "dnsrr"
+    return _Service(wanted, surge, balanced, eligible, live, tasks)
 
 
-def _replicas(item: definition.Declared, deploy: Tree) -> int:
+def _replicas(item: definition.Declared, deploy: Tree, live: Json | None) -> int:
     replicas = deploy.get("replicas")
-    return item.replicas if item.replicas is not None else 1 if replicas is None else int(replicas)
+    if replicas is None and item.mode == "replicated" and live is not None:
+        # A count that the file leaves out stays as others set it (see planner).
+        replicas = mapping(mapping(live["Spec"].get("Mode")).get("Replicated")).get("Replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def _demand(service: _Service, network: Json) -> _Demand:
+    held = sum(len(address_space.held_by(task, network)) for task in service.own)
+    has_one = service.live is not None and bool(address_space.virtual_ips(service.live, network))
+    return _Demand(
+        tasks=max(0, service.tasks - held),
+        surge=service.surge,
+        virtual_ip=1 if service.balanced and not has_one else 0,
+        # Swarm spreads the tasks of a service over the nodes that it may use.
+        places=min(service.tasks, len(service.nodes)),
+        nodes=service.nodes,
+    )
 
 
 def _new_places(demands: Sequence[_Demand], network: Json, balancing: Collection[str]) -> int:

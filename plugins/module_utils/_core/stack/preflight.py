@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import labels, naming, placement
+from .. import labels, naming, node_json, placement
 from . import references
 from .references import mapping, section
 
@@ -83,7 +83,7 @@ def _current_name(name: str, objects: Sequence[Json], owner: str) -> str | None:
 
 
 def _network_problem(reference: references.ExternalReference, networks: Sequence[Json]) -> str | None:
-    if reference.name in references.ENGINE_NETWORKS:
+    if reference.name in references.UNDECLARED_NETWORKS:
         return None
     scopes = [network.get("Scope") for network in networks if network.get("Name") == reference.name]
     where = "networks.%s: the external network %s" % (reference.key, reference.name)
@@ -94,31 +94,71 @@ def _network_problem(reference: references.ExternalReference, networks: Sequence
     return None
 
 
-_SERVICE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?")
-SERVICE_NAME_LENGTH = 63
-"""Characters in a service's name: swarm takes it as a DNS component (swarmkit, controlapi/common.go)."""
+_LOCAL_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 def name_problems(tree: Tree, stack: str) -> list[str]:
-    """Services whose name in the swarm the engine would refuse."""
-    problems = []
-    for key in section(tree, "services"):
-        name = "%s_%s" % (stack, key)
-        if not _SERVICE_NAME.fullmatch(name):
-            problems.append(
-                "services.%s: %s is no name for a service: letters, digits, '-' and '_', a letter or digit at both ends"
-                % (key, name)
+    """Names of services, networks and volumes that the engine would refuse.
+
+    Args:
+        tree: the normal form, or stack files as written; a name with a variable in it is let pass.
+        stack: the stack's name, which the others begin with.
+    """
+    # A service's name is a DNS component as a network's is (swarmkit, controlapi/common.go: validateAnnotations).
+    problem = naming.dns_name_problem(stack)
+    if problem:
+        return ["name: %s" % problem]
+    services = section(tree, "services")
+    found = _same_but_for_case(services)
+    for key in services:
+        problem = naming.network_name_problem("%s_%s" % (stack, key))
+        found += ["services.%s: %s" % (key, problem)] if problem else []
+    external = {(reference.kind, reference.key) for reference in references.externals(tree)}
+    used = {key for entry in services.values() for key in _networks_of(mapping(entry))}
+    for key in sorted(used):
+        name = _name_of(tree, stack, "networks", key)
+        problem = None if ("networks", key) in external or "$" in name else naming.network_name_problem(name)
+        found += ["networks.%s: %s" % (key, problem)] if problem else []
+    for key, entry in section(tree, "volumes").items():
+        name = _name_of(tree, stack, "volumes", key)
+        local = mapping(entry).get("driver") in (None, "", "local") and not mapping(entry).get("external")
+        # Each task may make a volume of its own name out of a template.
+        if local and "$" not in name and "{{" not in name and not _LOCAL_VOLUME.fullmatch(name):
+            found.append(
+                "volumes.%s: %r can't be a name: it takes letters, digits, '-', '_' and '.', and a letter or digit at "
+                "its beginning" % (key, name)
             )
-        elif len(name) > SERVICE_NAME_LENGTH:
-            problems.append(
-                "services.%s: the name %s has %d characters, the engine allows %d: shorten it"
-                % (key, name, len(name), SERVICE_NAME_LENGTH)
+    return found
+
+
+def _networks_of(entry: Tree) -> list[str]:
+    keys = entry.get("networks")
+    return [str(key) for key in keys] if isinstance(keys, (list, Mapping)) and keys else ["default"]
+
+
+def _name_of(tree: Tree, stack: str, kind: str, key: str) -> str:
+    return str(mapping(section(tree, kind).get(key)).get("name") or "%s_%s" % (stack, key))
+
+
+def _same_but_for_case(services: Tree) -> list[str]:
+    """Services whose names are one name to the swarm."""
+    first: dict[str, str] = {}
+    found = []
+    for key in sorted(map(str, services)):
+        other = first.setdefault(naming.fold(key), key)
+        if other != key:
+            found.append(
+                "services.%s and services.%s are one name to the swarm, which looks at no case: give one another key"
+                % (other, key)
             )
-    return problems
+    return found
 
 
 def placement_problems(tree: Tree, nodes: Sequence[Json]) -> list[str]:
-    """Services whose constraints no node meets that takes tasks."""
+    """Services whose constraints no node meets that takes tasks, or that swarm can't read.
+
+    A global service without a node is complete, so it is none of them.
+    """
     problems = []
     for service, constraints in references.constraints(tree):
         where = "services.%s.deploy.placement.constraints" % service
@@ -128,21 +168,18 @@ def placement_problems(tree: Tree, nodes: Sequence[Json]) -> list[str]:
         except ValueError as error:
             problems.append("%s: %s" % (where, error))
             continue
-        if placement.eligible(constraints, nodes):
+        mode = mapping(mapping(section(tree, "services")[service]).get("deploy")).get("mode")
+        if mode == "global" or placement.eligible(constraints, nodes):
             continue
         written = " and ".join(constraints) or "(none)"
         matching = [node for node in nodes if placement.node_matches(constraints, node)]
         if matching:
-            why = ", ".join("%s %s" % (_hostname(node), _idle(node)) for node in matching)
+            why = ", ".join("%s %s" % (node_json.name(node), _idle(node)) for node in matching)
             mend = "they match only nodes that take no tasks (%s): make one active, or change the constraints" % why
         else:
             mend = "no node of the swarm satisfies them: label a node (swarm_nodes), or change the constraints"
         problems.append("%s: 0 eligible nodes for %s: %s" % (where, written, mend))
     return problems
-
-
-def _hostname(node: Json) -> str:
-    return str(mapping(node.get("Description")).get("Hostname") or node.get("ID"))
 
 
 def _idle(node: Json) -> str:
