@@ -5,8 +5,9 @@
 
 It behaves like the engine where planners and the executor depend on it: one rising version index, "update out of
 sequence", names that are unique without regard to case, refusal to remove what a service's Spec uses (PreviousSpec
-protects nothing), ``PreviousSpec`` on every update of a service, and a list of networks that leaves the swarm's out
-when the swarm can't be read.
+protects nothing), refusal of a service that names what is not there, specs with the engine's own defaults in them,
+``PreviousSpec`` on every update of a service, and a list of networks that leaves the swarm's out when the swarm can't
+be read.
 tests/unit/test_memory_engine.py holds it and a real engine to the same contract.
 """
 
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 import base64
 import copy
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Json, translate
+from ansible_collections.flotilla.swarm.tests.support.memory_spec import given_back
 
 _DATA_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _NETWORK_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?")
@@ -39,6 +42,8 @@ class MemoryEngine:
         allocates: set it to False and new networks get no addresses, as in the moment after a real one was created.
         task_list: what ``tasks`` returns; one with a NetworkAttachmentSpec only when it is asked for.
         logs: task ID -> what the task wrote.
+        missing_images: those that their registry does not have.
+        auths: whether registry credentials were to go along, for each service that was created or updated.
     """
 
     def __init__(self, manager: bool = True) -> None:
@@ -47,6 +52,8 @@ class MemoryEngine:
         self.allocates = True
         self.task_list: list[Json] = []
         self.logs: dict[str, str] = {}
+        self.missing_images: set[str] = set()
+        self.auths: list[bool] = []
         self._index = 10
         self._ids = 0
         self._state = "active" if manager else "inactive"
@@ -224,15 +231,16 @@ class MemoryEngine:
     def services(self) -> list[Json]:
         return self._list("services", "service")
 
-    def create_service(self, spec: Json) -> str:
+    def create_service(self, spec: Json, *, registry_auth: bool = False) -> str:
         self._called("create_service")
         self._manager()
         self._unique("service", spec["Name"])
         service_id = self._new_id()
         self._objects["service"][service_id] = self._stamped(service_id, self._resolved(spec))
+        self.auths.append(registry_auth)
         return service_id
 
-    def update_service(self, service_id: str, version: int, spec: Json) -> None:
+    def update_service(self, service_id: str, version: int, spec: Json, *, registry_auth: bool = False) -> None:
         """Every update makes the Spec the PreviousSpec and forgets the UpdateStatus, even when nothing differs."""
         self._called("update_service")
         self._manager()
@@ -241,6 +249,7 @@ class MemoryEngine:
         service["Spec"] = self._resolved(spec)
         service.pop("UpdateStatus", None)
         self._touch(service)
+        self.auths.append(registry_auth)
 
     def remove_service(self, service_id: str) -> None:
         self._called("remove_service")
@@ -256,6 +265,14 @@ class MemoryEngine:
     def task_log(self, task_id: str, lines: int) -> str:
         self._called("task_log")
         return "\n".join(self.logs.get(task_id, "").splitlines()[-lines:])
+
+    def distribution(self, image: str) -> Json:
+        """A digest that is always the same for a name."""
+        self._called("distribution")
+        if image in self.missing_images:
+            raise translate(404, "manifest unknown: manifest unknown")
+        digest = "sha256:" + hashlib.sha256(image.encode()).hexdigest()
+        return {"Descriptor": {"digest": digest}, "Platforms": [{"architecture": "amd64", "os": "linux"}]}
 
     # What the above stand on.
 
@@ -370,12 +387,28 @@ class MemoryEngine:
         del self._objects[kind][object_id]
 
     def _resolved(self, spec: Json) -> Json:
-        """The spec as the engine keeps it: networks by ID."""
-        result = copy.deepcopy(spec)
+        """The spec as the engine keeps it: its own defaults, and networks by ID.
+
+        The networks that every node has are in no list of networks, and have IDs in the swarm all the same (moby,
+        daemon/cluster: populateNetworkID, filterPredefinedNetworks).
+        """
+        result = given_back(spec)
+        ids = {"host": "predefined-host", "bridge": "predefined-bridge"}
+        ids.update({network["Name"]: network["Id"] for network in self._objects["network"].values()})
         for entry in result.get("TaskTemplate", {}).get("Networks") or ():
-            for network in self._objects["network"].values():
-                if entry["Target"] in (network["Id"], network["Name"]):
-                    entry["Target"] = network["Id"]
+            if entry["Target"] not in ids.values():
+                if entry["Target"] not in ids:
+                    raise translate(404, "network %s not found" % entry["Target"])
+                entry["Target"] = ids[entry["Target"]]
+        container = result.get("TaskTemplate", {}).get("ContainerSpec") or {}
+        for kind, (list_key, id_key) in _REFERENCES.items():
+            missing = [
+                entry[id_key.replace("ID", "Name")]
+                for entry in container.get(list_key) or ()
+                if entry[id_key] not in self._objects[kind]
+            ]
+            if missing:
+                raise translate(400, _rpc("InvalidArgument", "%s not found: %s" % (kind, ", ".join(missing))))
         return result
 
     def _network(self, network_id: str, request: Json) -> Json:

@@ -44,7 +44,14 @@ class Swarm(MemoryEngine):
         return next(thing for thing in self._objects["service"].values() if thing["Spec"]["Name"] == name)
 
     def task(
-        self, name: str, state: str = "running", *, image: str = "", desired: str = "running", err: str = ""
+        self,
+        name: str,
+        state: str = "running",
+        *,
+        image: str = "",
+        desired: str = "running",
+        err: str = "",
+        slot: int = 1,
     ) -> Json:
         service = self.named(name)
         spec = {key: value for key, value in service["Spec"]["TaskTemplate"].items() if key != "Runtime"}
@@ -57,7 +64,7 @@ class Swarm(MemoryEngine):
         task = {
             "ID": "task%d" % number,
             "ServiceID": service["ID"],
-            "Slot": 1,
+            "Slot": slot,
             "NodeID": self.node_id,
             "CreatedAt": "2026-11-21T20:%02d:00Z" % number,
             "Spec": spec,
@@ -68,8 +75,10 @@ class Swarm(MemoryEngine):
         return task
 
     def settle(self, name: str) -> None:
-        """What a healthy swarm does after an update: the old task goes, a new one runs."""
+        """What a healthy swarm does after an update: the old tasks go, new ones run."""
         for task in self.task_list:
             if task["ServiceID"] == self.named(name)["ID"]:
                 task["DesiredState"] = "shutdown"
-        self.task(name)
+        replicas = (self.named(name)["Spec"].get("Mode") or {}).get("Replicated", {}).get("Replicas", 1)
+        for slot in range(1, replicas + 1):
+            self.task(name, slot=slot)

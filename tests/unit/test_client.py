@@ -92,6 +92,7 @@ class Sdk:
 
     def __init__(self, answer: Any = None, error: Exception | None = None) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.headers: list[Any] = []
         self._answer = answer
         self._error = error
 
@@ -109,6 +110,7 @@ class Sdk:
 
     def _post_json(self, url: str, data: Any, **more: Any) -> Answer:
         self._note("POST", url, data, more.get("params"))
+        self.headers.append(more["headers"])
         return Answer(b"{}")
 
     def _raise_for_status(self, answer: Answer) -> None:
@@ -147,6 +149,72 @@ def test_networks_swarms_and_joins_are_posted_as_they_are() -> None:
     ]
 
 
+SPEC = {"Name": "s", "TaskTemplate": {"ContainerSpec": {"Image": "r.example:5000/app:1@sha256:" + "a" * 64}}}
+
+
+def test_whole_specs_of_services_are_posted_as_they_are() -> None:
+    sdk = Sdk()
+    engine = DockerEngine(sdk)
+    assert engine.create_service(SPEC) == "id1"
+    engine.update_service("s1", 7, SPEC)
+    assert sdk.asked == [
+        ("POST", "http://engine/v1.44/services/create", SPEC, None),
+        # Without new credentials the service keeps those that it has.
+        ("POST", "http://engine/v1.44/services/s1/update", SPEC, {"version": 7, "registryAuthFrom": "spec"}),
+    ]
+    assert sdk.headers == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("r.example:5000/app:1@sha256:" + "a" * 64, "r.example:5000"),
+        ("r.example:5000/app:1", "r.example:5000"),
+        ("acme/app:1@sha256:" + "a" * 64, "docker.io"),
+        ("app", "docker.io"),
+    ],
+)
+def test_registry_credentials_go_along_when_told(image: str, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def header(_client: Any, name: str) -> bytes:
+        asked.append(name)
+        return b"e30="
+
+    monkeypatch.setattr(docker.auth, "get_config_header", header)
+    sdk = Sdk()
+    spec = {"TaskTemplate": {"ContainerSpec": {"Image": image}}}
+    DockerEngine(sdk).create_service(spec, registry_auth=True)
+    DockerEngine(sdk).update_service("s1", 7, spec, registry_auth=True)
+    assert sdk.headers == [{"X-Registry-Auth": "e30="}] * 2
+    assert asked == [registry] * 2
+
+
+def test_a_registry_without_credentials_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker.auth, "get_config_header", lambda _client, _name: None)
+    sdk = Sdk()
+    DockerEngine(sdk).create_service(SPEC, registry_auth=True)
+    assert sdk.headers == [{}]
+
+
+def test_credentials_that_can_not_be_read_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_client: Any, _name: str) -> None:
+        raise docker.errors.DockerException("Credentials store error: docker-credential-pass not installed")
+
+    monkeypatch.setattr(docker.auth, "get_config_header", refuse)
+    sdk = Sdk()
+    with pytest.raises(errors.EngineError, match=r"for the registry of r\.example:5000/app:1.* store error"):
+        DockerEngine(sdk).create_service(SPEC, registry_auth=True)
+    assert sdk.asked == []
+
+
+def test_a_refused_service_shows_nothing_of_its_spec() -> None:
+    refusal = docker.errors.APIError("400 Client Error", explanation="invalid reference format")
+    spec = {**SPEC, "Labels": {"a": "something of the user's"}}
+    with pytest.raises(errors.EngineError, match=r"^invalid reference format$"):
+        DockerEngine(Sdk(error=refusal)).create_service(spec)
+
+
 def test_the_sdk_is_asked_for_the_rest() -> None:
     sdk = Sdk({"ID": "id1"})
     engine = DockerEngine(sdk)
@@ -156,6 +224,8 @@ def test_the_sdk_is_asked_for_the_rest() -> None:
     engine.remove_config("c1")
     engine.remove_network("n1")
     engine.update_node("w1", 3, {"Role": "worker"})
+    engine.remove_service("s1")
+    assert engine.distribution("app:1") == {"ID": "id1"}
     assert engine.info() == {"ID": "id1"}
     assert engine.swarm_inspect() == {"ID": "id1"}
     assert [asked[0] for asked in sdk.asked] == [
@@ -165,6 +235,8 @@ def test_the_sdk_is_asked_for_the_rest() -> None:
         "remove_config",
         "remove_network",
         "update_node",
+        "remove_service",
+        "inspect_distribution",
         "info",
         "inspect_swarm",
     ]

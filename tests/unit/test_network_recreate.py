@@ -38,7 +38,7 @@ def spec(name: str, *targets: str, size: int | str = 2, **template: Any) -> Json
     entries = [{"Target": target, "Aliases": [name, "alias"], "DriverOpts": {"x": "y"}} for target in targets]
     return {
         "Name": name,
-        "Labels": {labels.DEFINITION: "1:abc", "team": "x"},
+        "Labels": {"team": "x"},
         "Mode": mode,
         "TaskTemplate": {"ContainerSpec": {"Image": "app:1"}, "Networks": entries, **template},
         "UpdateConfig": {"FailureAction": "rollback", "Order": "start-first"},
@@ -376,7 +376,6 @@ def test_a_parked_service_has_no_tasks_and_the_stack_would_deploy_it_anew(bench:
     assert [entry["Target"] for entry in web["TaskTemplate"]["Networks"]] == [bench.network("front")["Id"]]
     assert agent["TaskTemplate"]["Placement"]["Constraints"] == ["node.role==worker", parking.NOWHERE]
     for found in (web, agent):
-        assert labels.DEFINITION not in found["Labels"]
         assert found["Labels"]["team"] == "x"
         assert labels.foreign(found["Labels"]) == {"team": "x"}
 

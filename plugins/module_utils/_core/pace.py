@@ -25,6 +25,8 @@ STOP_GRACE = 10.0
 HEALTH_INTERVAL = 30.0
 HEALTH_RETRIES = 3
 FLOOR = 60.0
+JOB = 3600.0
+"""For a job's own work, of which its spec says nothing."""
 
 _NANOSECONDS = 1e9
 
@@ -45,6 +47,7 @@ class Pace:
     Attributes:
         health_grace: that its healthcheck may take to say "unhealthy": start_period + interval * retries.
         stop_grace: that a task may take to end.
+        work: that a job may take; 0 for a service that goes on.
         update: how an update goes.
         rollback: how its rollback goes; None where the policy has none.
     """
@@ -53,14 +56,18 @@ class Pace:
     stop_grace: float = STOP_GRACE
     update: Rolling = Rolling()
     rollback: Rolling | None = None
+    work: float = 0.0
 
     def stable_for(self, cap: float) -> float:
-        """For how long a changed service must run undisturbed before it counts as converged; the cap at the most."""
-        return min(cap, max(self.update.monitor, self.health_grace))
+        """For how long a changed service must run undisturbed before it counts as converged; the cap at the most.
+
+        A monitor below the engine's default proves little: what ends a moment after it would count as well.
+        """
+        return min(cap, max(self.update.monitor, self.health_grace, MONITOR))
 
     def create_seconds(self) -> float:
         """For the tasks to come up where none has to make way."""
-        return START + self.health_grace
+        return START + self.health_grace + self.work
 
     def update_seconds(self, tasks: int) -> float:
         """For a rolling update, and for its rollback when the policy has one.
@@ -69,7 +76,7 @@ class Pace:
             tasks: how many tasks the service has (for a global one, the nodes).
         """
         rollings = [self.update] if self.rollback is None else [self.update, self.rollback]
-        return START + sum(self._rolling(rolling, tasks) for rolling in rollings)
+        return START + self.work + sum(self._rolling(rolling, tasks) for rolling in rollings)
 
     def _rolling(self, policy: Rolling, tasks: int) -> float:
         batches = math.ceil(max(tasks, 1) / (policy.parallelism or max(tasks, 1)))
@@ -87,7 +94,20 @@ def of_spec(spec: Json) -> Pace:
         _seconds(container.get("StopGracePeriod"), STOP_GRACE),
         _of_config(update),
         _of_config(spec.get("RollbackConfig") or {}) if back else None,
+        JOB if is_job(spec) else 0.0,
     )
+
+
+def is_job(spec: Json) -> bool:
+    """Whether a ServiceSpec is one of a job, whose tasks end when their work is done."""
+    mode = spec.get("Mode") or {}
+    return "ReplicatedJob" in mode or "GlobalJob" in mode
+
+
+def tasks(spec: Json, nodes: int) -> int:
+    """How many tasks a ServiceSpec asks for; where it gives no number, one on each of the swarm's nodes."""
+    replicas = ((spec.get("Mode") or {}).get("Replicated") or {}).get("Replicas")
+    return nodes if replicas is None else int(replicas)
 
 
 def _of_config(config: Json) -> Rolling:

@@ -74,8 +74,6 @@ def unsettled(service: Json) -> str | None:
 def park(service: Json, networks: Mapping[str, Json], owner: str) -> dict[str, Any]:
     """The spec that parks a service.
 
-    It lacks the digest of the stack's definition, so that a deployment of the stack finds the service changed.
-
     Args:
         service: it is not parked.
         networks: ID -> the request that makes again, as it is, each of the networks that are made anew.
@@ -91,8 +89,10 @@ def park(service: Json, networks: Mapping[str, Json], owner: str) -> dict[str, A
         template["Placement"] = {**placement, "Constraints": [*(placement.get("Constraints") or ()), NOWHERE]}
     else:
         spec["Mode"] = {"Replicated": {"Replicas": 0}}
-    kept = {key: value for key, value in (spec.get("Labels") or {}).items() if key != labels.DEFINITION}
-    spec["Labels"] = {**kept, LABEL: json.dumps({"owner": owner, "networks": off}, sort_keys=True)}
+    spec["Labels"] = {
+        **(spec.get("Labels") or {}),
+        LABEL: json.dumps({"owner": owner, "networks": off}, sort_keys=True),
+    }
     return spec
 
 

@@ -26,6 +26,7 @@ UNSCHEDULABLE = "unschedulable"
 CRASHED = "crashed"
 IMAGE_MISSING = "image_missing"
 TIMEOUT = "timeout"
+REPLACED = "replaced"
 STATES = (
     CONVERGED,
     JOB_COMPLETE,
@@ -36,6 +37,7 @@ STATES = (
     CRASHED,
     IMAGE_MISSING,
     TIMEOUT,
+    REPLACED,
 )
 GOOD = (CONVERGED, JOB_COMPLETE)
 

@@ -10,11 +10,13 @@ way.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 try:
     import docker
+    import docker.auth
     import docker.errors
     import requests
 except ImportError as error:  # reported by the module, which can say what to install
@@ -30,6 +32,7 @@ from .errors import (
     NoQuorum,
     NotAManager,
     NotFound,
+    PortInUse,
     StaleVersion,
 )
 
@@ -81,15 +84,17 @@ class Engine(Protocol):
 
     def services(self) -> list[Json]: ...
 
-    def create_service(self, spec: Json) -> str: ...
+    def create_service(self, spec: Json, *, registry_auth: bool = False) -> str: ...
 
-    def update_service(self, service_id: str, version: int, spec: Json) -> None: ...
+    def update_service(self, service_id: str, version: int, spec: Json, *, registry_auth: bool = False) -> None: ...
 
     def remove_service(self, service_id: str) -> None: ...
 
     def tasks(self, by_hand: bool = False) -> list[Json]: ...
 
     def task_log(self, task_id: str, lines: int) -> str: ...
+
+    def distribution(self, image: str) -> Json: ...
 
 
 class DockerEngine:
@@ -162,13 +167,26 @@ class DockerEngine:
         return list(self._call(self._client.services))
 
     # The SDK builds ServiceSpecs out of its own types, which don't know every field; so whole specs are posted.
-    def create_service(self, spec: Json) -> str:
-        return str(self._post("/services/create", spec)["ID"])
+    def create_service(self, spec: Json, *, registry_auth: bool = False) -> str:
+        """Make a service; with ``registry_auth`` its nodes pull with this user's credentials for the registry."""
+        return str(self._post("/services/create", spec, headers=self._auth(spec, registry_auth))["ID"])
 
-    def update_service(self, service_id: str, version: int, spec: Json) -> None:
-        """Replace a service's spec; the registry credentials that the service was given before stay with it."""
+    def update_service(self, service_id: str, version: int, spec: Json, *, registry_auth: bool = False) -> None:
+        """Replace a service's spec; without ``registry_auth`` it keeps the credentials that it was given before."""
         params = {"version": version, "registryAuthFrom": "spec"}
-        self._post("/services/{0}/update", spec, service_id, params=params)
+        headers = self._auth(spec, registry_auth)
+        self._post("/services/{0}/update", spec, service_id, params=params, headers=headers)
+
+    def _auth(self, spec: Json, wanted: bool) -> dict[str, str]:
+        if not wanted:
+            return {}
+        image = str(spec["TaskTemplate"]["ContainerSpec"]["Image"])
+        try:
+            registry, _name = docker.auth.resolve_repository_name(image.partition("@")[0])
+            header = docker.auth.get_config_header(self._client, registry)
+        except docker.errors.DockerException as error:
+            raise EngineError("the credentials for the registry of %s can't be read: %s" % (image, error)) from error
+        return {"X-Registry-Auth": header.decode("ascii")} if header else {}
 
     def remove_service(self, service_id: str) -> None:
         self._call(lambda: self._client.remove_service(service_id))
@@ -190,11 +208,24 @@ class DockerEngine:
             return ""
         return demultiplex(answer.content) if answer.status_code == 200 else ""
 
-    def _post(self, path: str, request: Json, *parts: str, params: Mapping[str, Any] | None = None) -> Any:
+    def distribution(self, image: str) -> Json:
+        """What the image's registry says of it, asked by the engine: ``Descriptor.digest`` and ``Platforms``."""
+        return dict(self._call(lambda: self._client.inspect_distribution(image)))
+
+    def _post(
+        self,
+        path: str,
+        request: Json,
+        *parts: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         client = self._client
 
         def post() -> Any:
-            answer = client._post_json(client._url(path, *parts), data=request, params=params)
+            answer = client._post_json(
+                client._url(path, *parts), data=request, params=params, headers=dict(headers or {})
+            )
             client._raise_for_status(answer)
             return answer.json() if answer.content else None
 
@@ -235,6 +266,7 @@ _MARKS: Sequence[tuple[str, type[EngineError]]] = (
     # A follower's answer while its leader has just died.
     ("rpc error: code = unavailable", NoQuorum),
     ("this node is not a swarm manager", NotAManager),
+    ("is already in use by service", PortInUse),
     ("is in use by the following", InUse),
     ("is in use by service", InUse),
     ("is in use by task", InUse),
@@ -255,6 +287,12 @@ def translate(status: int | None, explanation: str) -> EngineError:
     if status == 409:
         return NameConflict(explanation)
     return EngineError(explanation)
+
+
+def gone(remove: Callable[[str], None], identifier: str) -> None:
+    """Remove an object, unless somebody else was quicker or the answer to an earlier attempt was lost."""
+    with contextlib.suppress(NotFound):
+        remove(identifier)
 
 
 def demultiplex(stream: bytes) -> str:

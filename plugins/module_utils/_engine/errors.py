@@ -30,6 +30,10 @@ class NameConflict(EngineError):
     """An object of that name exists already."""
 
 
+class PortInUse(EngineError):
+    """A published port is taken, or was given up a moment ago."""
+
+
 class InUse(EngineError):
     """The object can't be removed, because a service still uses it."""
 

@@ -236,9 +236,8 @@ class Rotation:
     def _allowed(self, service: Json) -> float:
         if self._limits.deadline is not None:
             return self._limits.deadline
-        replicas = ((service["Spec"].get("Mode") or {}).get("Replicated") or {}).get("Replicas")
-        tasks = len(self._patiently(self._engine.nodes)) if replicas is None else int(replicas)
-        return pace.of_spec(service["Spec"]).update_seconds(tasks)
+        nodes = len(self._patiently(self._engine.nodes))
+        return pace.of_spec(service["Spec"]).update_seconds(pace.tasks(service["Spec"], nodes))
 
     def _patiently(self, action: Callable[[], T]) -> T:
         return patiently(action, self._clock, self._sleep)

@@ -1,11 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The docker CLI as this collection uses it: to bring stack files into their normal form, and to deploy from that.
-
-``docker stack config`` merges, interpolates and normalises; ``docker stack deploy`` turns services into requests. What
-is to be deployed, and what became of it, is decided elsewhere.
-"""
+"""What the docker CLI is for here: ``docker stack config`` merges, interpolates and normalises stack files."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from typing import Any, Protocol
 
 from .. import _stack_yaml
 from .._core.errors import DeclarationError
-from .._core.stack import definition, interpolation, keys, references, sources
+from .._core.stack import cli_refusal, definition, dropped, interpolation, keys, references, security, sources
 from . import errors
 
 CONFIG_TIMEOUT = 60.0
@@ -86,7 +82,10 @@ class Request:
         sources: content by path; paths are relative to one common directory.
         variables: values for ``${NAME}``; nothing else is ever put there.
         prune: remove services of the stack that the files no longer have.
-        with_registry_auth: let the CLI send this node's registry credentials along.
+        with_registry_auth: send this node's registry credentials along, so that nodes can pull.
+        resolve_images: pin images to the digests that their registries give.
+        adopt: take over services of the stack that something else deployed.
+        revert: when a service ends badly, give every service that this run changed the spec back that it had.
         deadline: seconds; None derives them from the stack.
         stable_cap: the longest stability window in seconds.
         owner: whose versions of secrets and configs logical names mean.
@@ -99,33 +98,13 @@ class Request:
     variables: Mapping[str, Any] = field(default_factory=dict)
     prune: bool = False
     with_registry_auth: bool = False
+    resolve_images: bool = True
+    adopt: bool = False
+    revert: bool = True
     deadline: float | None = None
     stable_cap: float = 60.0
     owner: str = "flotilla"
     check_mode: bool = False
-
-
-def deploy(cli: Cli, request: Request, document: str, timeout: float) -> tuple[str, ...]:
-    """Send a document that holds only what changed; the CLI makes the networks that are missing.
-
-    Returns:
-        The CLI's warnings, such as an image whose digest no registry gave.
-
-    Raises:
-        StaleVersion: somebody else changed a service at the same moment.
-        EngineError: with the CLI's own words.
-    """
-    arguments = ["stack", "deploy", "--detach=true", "--resolve-image", "always", "--compose-file", "-"]
-    if request.with_registry_auth:
-        arguments.append("--with-registry-auth")
-    answer = cli.run([*arguments, request.stack], _environment({}), timeout, document)
-    if answer.status != 0:
-        words = answer.error.strip() or answer.output.strip() or "no word"
-        kind = errors.StaleVersion if "update out of sequence" in words else errors.EngineError
-        raise kind("docker stack deploy %s failed: %s" % (request.stack, words))
-    # It breaks one sentence over several lines, with an empty line behind it.
-    paragraphs = (" ".join(text.split()) for text in answer.error.split("\n\n"))
-    return tuple("docker stack deploy: %s" % text for text in paragraphs if text)
 
 
 def read_definition(request: Request, cli: Cli) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -137,12 +116,13 @@ def read_definition(request: Request, cli: Cli) -> tuple[dict[str, Any], dict[st
     Raises:
         DeclarationError: the files don't make a stack, or not one that can be deployed as it is meant.
     """
-    variables = _checked_variables(request)
+    variables, files = _checked(request)
     # mkdtemp makes the directory with mode 0700.
     directory = os.path.realpath(tempfile.mkdtemp(prefix="flotilla-stack-"))
     try:
-        tree = definition.prepared(_normal_form(request, variables, cli, directory))
+        tree = dropped.restored(definition.prepared(_normal_form(request, variables, cli, directory)), files)
         contents = _contents(tree, directory)
+        tree = _with_profiles(tree, Path(directory, request.files[0]).parent)
     finally:
         shutil.rmtree(directory)
     problems = [*keys.problems(tree), *_relative_binds(tree, directory)]
@@ -151,8 +131,12 @@ def read_definition(request: Request, cli: Cli) -> tuple[dict[str, Any], dict[st
     return tree, contents
 
 
-def _checked_variables(request: Request) -> dict[str, str]:
-    """Everything that can be said about the sources before the CLI sees them; the variables as strings."""
+def _checked(request: Request) -> tuple[dict[str, str], Sequence[Mapping[str, Any]]]:
+    """Everything that can be said about the sources before the CLI sees them.
+
+    Returns:
+        The variables as strings; the stack files as parsed, their variables replaced.
+    """
     variables, problems = sources.variables(request.variables)
     problems += ["files: %s is not among the sources" % path for path in request.files if path not in request.sources]
     strange = [path for path in request.sources if not _inside(path)]
@@ -173,7 +157,7 @@ def _checked_variables(request: Request) -> dict[str, str]:
             problems += interpolation.environment_problems(request.sources[path], variables, attachment.path)
     if problems:
         raise DeclarationError(*problems)
-    return variables
+    return variables, examined.files
 
 
 def _relative_binds(tree: Mapping[str, Any], directory: str) -> list[str]:
@@ -198,7 +182,7 @@ def _normal_form(request: Request, variables: Mapping[str, str], cli: Cli, direc
         arguments += ["--compose-file", str(Path(directory, path))]
     answer = cli.run(arguments, _environment(variables), CONFIG_TIMEOUT)
     if answer.status != 0:
-        words = (answer.error.strip() or "no word").replace(directory + os.sep, "")
+        words = cli_refusal.explained((answer.error or "no word").replace(directory + os.sep, ""))
         raise DeclarationError("the stack %s is refused by docker stack config: %s" % (request.stack, words))
     try:
         return _stack_yaml.load_normal(answer.output)
@@ -220,6 +204,23 @@ def _contents(tree: Mapping[str, Any], directory: str) -> dict[str, bytes]:
     return contents
 
 
+def _with_profiles(tree: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """The tree with seccomp profiles by their content, as the engine takes them.
+
+    Args:
+        base: the directory of the first stack file, from which paths lead.
+    """
+    services = {}
+    for key, entry in references.section(tree, "services").items():
+        options = references.sequence(entry.get("security_opt"))
+        try:
+            read = [security.with_profile(option, lambda path: (base / path).read_text("utf-8")) for option in options]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DeclarationError("services.%s.security_opt: a profile can't be read: %s" % (key, error)) from error
+        services[key] = {**entry, "security_opt": read} if read else entry
+    return {**tree, "services": services}
+
+
 def _inside(path: str) -> bool:
     """Whether a path stays below the directory it is joined to."""
     normal = posixpath.normpath(path)
@@ -228,5 +229,5 @@ def _inside(path: str) -> bool:
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The CLI's whole environment: the user's variables, and nothing of this node's but where programs are."""
-    own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    own = {name: os.environ[name] for name in interpolation.RESERVED if name in os.environ}
     return {**variables, **own}

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from .._core import verdict
 from .._core.plan import UPDATE
+from .._core.stack import comparison
 from .._core.verdict import Verdict
 from .client import Json
-from .errors import EngineError, EngineUnreachable, NoQuorum
+from .errors import EngineError, EngineUnreachable, NoQuorum, PortInUse
 
 LOG_LINES = 20
-PASSING = (NoQuorum, EngineUnreachable)
-"""What a leader election or a restarting engine answers. The services go on meanwhile, so it is no verdict on them."""
+PASSING = (NoQuorum, EngineUnreachable, PortInUse)
+"""What a leader election or a restarting engine answers, and the engine about a port that another service has just
+given up (seen for 20 to 110 ms). The services go on meanwhile, so it is no verdict on them."""
 
 
 class WatchedEngine(Protocol):
@@ -39,11 +41,13 @@ class Watched:
     Attributes:
         action: CREATE or UPDATE when this run changed it, else empty.
         window: seconds for which it must run undisturbed.
+        spec: what it is to have; None when that is not looked at.
     """
 
     name: str
     action: str
     window: float
+    spec: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Watch:
         self._clock = clock
         self._since: dict[str, tuple[tuple[str, ...], float]] = {}
         self._ran: set[str] = set()
+        self._compared: dict[str, tuple[int, bool]] = {}
+        self._came: dict[str, tuple[tuple[object, ...], float]] = {}
         self._trouble: dict[str, Verdict] = {}
         unseen = "it was never seen after the deployment"
         self._last = [Seen(Verdict(item.name, verdict.PENDING, unseen, 0, 0), False) for item in watched]
@@ -86,11 +92,35 @@ class Watch:
             if service is None:
                 found = Verdict(name, verdict.PENDING, "the service is not in the swarm", 0, 0)
             else:
-                found = verdict.judge(service, tasks, nodes, as_declared=not item.action)
+                found = self._judge(item, service, tasks, nodes)
             seen.append(self._look(item, found))
         return seen
 
+    def _judge(self, item: Watched, service: Json, tasks: Sequence[Json], nodes: Sequence[Json]) -> Verdict:
+        replaced = not self._has_its_spec(item, service)
+        found = verdict.judge(service, tasks, nodes, as_declared=not item.action and not replaced)
+        if replaced and (found.good or (found.state == verdict.PENDING and not found.update.startswith("rollback"))):
+            reason = "it has another spec by now: somebody changed it meanwhile, or the swarm rolled it back"
+            return replace(found, state=verdict.REPLACED, reason=reason, final=True)
+        return found
+
+    def _has_its_spec(self, item: Watched, service: Json) -> bool:
+        if item.spec is None:
+            return True
+        index = int(service["Version"]["Index"])
+        known = self._compared.get(item.name)
+        if known is None or known[0] != index:
+            known = self._compared[item.name] = (index, comparison.is_as_sent(service["Spec"], item.spec))
+        return known[1]
+
+    def came(self) -> dict[str, float]:
+        """When, by the clock, each service came into the state that was seen last; other tasks that run are another."""
+        return {name: when for name, (_state, when) in self._came.items()}
+
     def _look(self, item: Watched, found: Verdict) -> Seen:
+        state = (found.state, found.tasks if found.state == verdict.CONVERGED else ())
+        if self._came.get(item.name, ((), 0.0))[0] != state:
+            self._came[item.name] = (state, self._clock())
         if found.state == verdict.CONVERGED:
             since = self._since.get(item.name)
             if since is None or since[0] != found.tasks:
