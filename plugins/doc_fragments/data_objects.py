@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   prune:
     description:
-      - Remove old versions of the declared names that no service uses, neither in its specification nor in the
-        previous one, which a rollback needs.
+      - Remove old versions of the declared names that nothing uses. A service uses what stands in its specification and
+        in the previous one, which a rollback needs; a release of a stack that may be restored uses what it names.
     type: bool
     default: false
 notes:
@@ -42,7 +42,8 @@ options:
         description:
           - With V(present) there is a version with the declared value.
           - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in
-            its specification or in the previous one, which a rollback needs, stays; it is reported, with a warning.
+            its specification or in the previous one, which a rollback needs, stays, and so does what a release of a
+            stack names that may be restored; it is reported, with a warning.
             So is what bears such a name and was not made by C(owner). Nothing else of the item counts then.
         type: str
         choices: [present, absent]
@@ -110,7 +111,8 @@ options:
         description:
           - With V(present) there is a version with the declared value.
           - With V(absent) every version that C(owner) made and that nothing uses is removed. What a service uses, in
-            its specification or in the previous one, which a rollback needs, stays; it is reported, with a warning.
+            its specification or in the previous one, which a rollback needs, stays, and so does what a release of a
+            stack names that may be restored; it is reported, with a warning.
             So is what bears such a name and was not made by C(owner). Nothing else of the item counts then.
         type: str
         choices: [present, absent]

@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from . import _module
-from ._core import data_declaration, digest, labels, versioned
+from ._core import data_declaration, digest, labels, release_record, releases, versioned
 from ._engine import digest_key
 from ._engine.apply import Outcome, converge
 from ._engine.client import Engine
@@ -115,15 +115,19 @@ def observer(
     Args:
         kind: SECRET or CONFIG.
         key: the one that the user gave; None takes the one in the swarm. Configs need none.
-        with_services: read the services too, without which nothing can be removed.
+        with_services: read the services and the releases of stacks too, without which nothing can be removed.
     """
 
     def observe(engine: Engine) -> versioned.Observation:
+        objects = engine.configs() if kind.readable else engine.secrets()
+        read_key = None if kind.readable else digest_key.read(engine, key)
+        if not with_services:
+            return versioned.Observation(objects, read_key)
+        history = release_record.history(objects if kind.readable else engine.configs())
         # Services last: what comes into use while the rest is read is then seen.
-        if kind.readable:
-            return versioned.Observation(engine.configs(), None, engine.services() if with_services else None)
-        objects, read_key = engine.secrets(), digest_key.read(engine, key)
-        return versioned.Observation(objects, read_key, engine.services() if with_services else None)
+        return versioned.Observation(
+            objects, read_key, engine.services(), releases.users(history), releases.unknown(history)
+        )
 
     return observe
 

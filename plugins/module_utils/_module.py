@@ -44,9 +44,19 @@ def finish(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     """Do the work without the SDK, and leave with its result or with an error that names the mend."""
     with failures(module):
         result = work()
-    for warning in result.pop("warnings", ()):
+    module.exit_json(**_warned(module, result))
+
+
+def fail(module: AnsibleModule, message: str, result: dict[str, Any]) -> None:
+    """Leave with a failure, and with what was done all the same (``result_of``)."""
+    module.fail_json(msg=message, **_warned(module, result))
+
+
+def _warned(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+    """The result without its warnings, which are shown (Ansible takes none out of results any more)."""
+    for warning in result.get("warnings", ()):
         module.warn(warning)
-    module.exit_json(**result)
+    return {key: value for key, value in result.items() if key != "warnings"}
 
 
 @contextmanager

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -55,7 +55,7 @@ class Declared:
         """What pruning would do once the versions are made and the services are these."""
         seen = _data_objects.observer(self.kind, self.key, True)(engine)
         after = rotation.applied(seen.objects, made, self.kind)
-        return self._pruner()(versioned.Observation(after, seen.key, services))
+        return self._pruner()(replace(seen, objects=after, services=services))
 
     def objects(self, engine: Engine) -> list[Json]:
         return engine.configs() if self.kind is versioned.CONFIG else engine.secrets()

@@ -21,8 +21,10 @@ description:
     well.
   - A service that mounts two versions of one name is refused, and so is a secret that would be adopted here.
 notes:
-  - The old version stays, since a rollback of the service needs it. O(prune) removes those that no service's present or
-    previous specification names, so in effect the ones before the last.
+  - The old version stays, since a rollback of the service needs it. O(prune) removes those that neither a service's
+    present or previous specification nor a release of a stack names (M(flotilla.swarm.swarm_stack_rollback)).
+  - A rollback of a stack to an earlier release brings back the version that this release had. Where that must never
+    run again, deploy the stack once more and lower C(keep_releases) until no release has it.
   - After a failed rotation no rollback leads to the new version, and it is removed from the swarm, unless a service
     that an earlier run had moved uses it.
   - Where the path in the container is the name of the versioned object, it stays as it was.
@@ -144,7 +146,7 @@ dropped:
   type: list
   elements: str
 kept:
-  description: The versions that O(prune) left because services use them.
+  description: The versions that O(prune) left because services or releases use them.
   returned: success
   type: list
   elements: dict

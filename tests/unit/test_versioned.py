@@ -391,6 +391,19 @@ class TestReleases:
         absence = versioned.plan(versioned.SECRET, (absent("db"),), self.seen(engine, "db_v3"), OWNER)
         assert steps(absence.plan) == [("remove", "db_v2")]
 
+    @pytest.mark.parametrize("wanted", [item("db", b"2"), absent("db")])
+    def test_one_that_can_not_be_read_may_use_anything(self, engine: MemoryEngine, wanted: versioned.Item) -> None:
+        for value in (b"1", b"2"):
+            bring(engine, (item("db", value),))
+        seen = replace(read(engine), unknown={"release 7 of shop": "shop.release.7"})
+        decision = versioned.plan(versioned.SECRET, (wanted,), seen, OWNER, prune=True)
+        assert not decision.plan
+        assert decision.kept[0] == {"name": "db_v1", "used_by": ["release 7 of shop"]}
+        assert decision.plan.warnings[-1].startswith("secrets: none is removed, for release 7 of shop can't be read")
+        assert decision.plan.warnings[-1].endswith("docker config rm shop.release.7")
+        unasked = versioned.plan(versioned.SECRET, (item("db", b"2"),), seen, OWNER)
+        assert unasked.plan.warnings == ()
+
     def test_its_specs_count_by_id_and_by_name(self) -> None:
         spec = service("app", {"ID": "1", "Spec": {"Name": "db_v1"}})
         assert versioned.uses(versioned.SECRET, [], [("r", spec)]) == {"1": {"r"}, "db_v1": {"r"}}

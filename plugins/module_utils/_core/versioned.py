@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import digest, labels, naming
@@ -33,6 +33,7 @@ __all__ = (
     "Observation",
     "Recipe",
     "declared",
+    "held_back",
     "newest",
     "plan",
     "uses",
@@ -55,12 +56,15 @@ class Observation:
         key: the key of the digests, stored or fresh; configs need none.
         services: the engine's list of services, read after the objects; needed to remove anything.
         releases: what else uses objects: a label for the user, and a ServiceSpec. One label may come with many.
+        unknown: users that may use any object, since they can't be read: a label, and the name of the record. While
+            there is one, nothing is removed.
     """
 
     objects: Sequence[Json]
     key: digest.Key | None
     services: Sequence[Json] | None = None
     releases: Sequence[tuple[str, Json]] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,15 @@ def uses(kind: Kind, services: Iterable[Json], releases: Iterable[tuple[str, Jso
     return found
 
 
+def held_back(things: str, unknown: Mapping[str, str]) -> str:
+    """The warning that nothing was removed, because of users that can't be read (``Observation.unknown``)."""
+    return (
+        "%s: none is removed, for %s can't be read, and may name any: prune with the version of the collection that "
+        "wrote it, or remove what nobody will restore: docker config rm %s"
+        % (things, ", ".join(unknown), " ".join(unknown.values()))
+    )
+
+
 def _references(kind: Kind, spec: Json) -> Iterator[str]:
     container = (spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}
     list_key, id_key, name_key = kind.references
@@ -162,6 +175,7 @@ class _Planner:
         self._kept: list[dict[str, Any]] = []
         self._assumed: list[str] = []
         self._rekeyed: list[str] = []
+        self._held_back = False
         self._warnings: list[str] = []
 
     def present(self, item: Item, prune: bool, renew: bool) -> None:
@@ -214,6 +228,8 @@ class _Planner:
                 "the digest key is not the one that these were made with, so their values can't be compared and each "
                 "gets a new version: %s" % ", ".join(self._rekeyed)
             )
+        if self._held_back:
+            warnings.append(held_back(self._kind.plural, self._observed.unknown))
         key = [digest.key_step(self._key(), self._owner)] if self._key_used and self._key().missing else []
         # Adoption comes before creation: a new version beside one that is still a stranger's would hide that one.
         steps = (*key, *self._adoptions, *self._creates, *self._updates, *self._removes)
@@ -323,9 +339,11 @@ class _Planner:
         if self._observed.services is None:
             raise ValueError("services must be read before anything is removed")
         removed = set()
+        unknown = self._observed.unknown
+        self._held_back |= bool(versions and unknown)
         for version in sorted(versions):
             claim = versions[version]
-            used_by = self._uses.get(claim.id, set()) | self._uses.get(claim.name, set())
+            used_by = self._uses.get(claim.id, set()) | self._uses.get(claim.name, set()) | set(unknown)
             if used_by:
                 self._kept.append({"name": claim.name, "used_by": sorted(used_by)})
             else:
