@@ -17,23 +17,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-HERE = ROOT / "benchmarks/objects"
-PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-CONTAINER = "flotilla-m1"
-"""Of the host that the playbooks name."""
+from timing import CONTAINER, HERE, say, timed
+
 PREFIX = "bench-"
 SLOW = 100
 """From this many items on, community.docker takes a minute and more: one round."""
@@ -67,7 +60,7 @@ def on_node(*arguments: str) -> str:
     """The standard output of objects/on_node.py on the manager."""
     run = subprocess.run(
         ["docker", "exec", "--interactive", CONTAINER, "python3", "-", *arguments],
-        input=(HERE / "on_node.py").read_bytes(),
+        input=(HERE / "objects/on_node.py").read_bytes(),
         capture_output=True,
         check=False,
     )
@@ -80,55 +73,20 @@ def clean() -> None:
     on_node("clean", PREFIX)
 
 
-def timed(playbook: str, tag: str, declared: Declared) -> tuple[float, bool]:
-    """Seconds that the one task with that tag took, and whether it changed something."""
-    with tempfile.TemporaryDirectory() as directory:
-        durations, variables = Path(directory) / "durations", Path(directory) / "declared.json"
-        variables.write_text(json.dumps({"declared": declared}), encoding="utf-8")
-        environment = {
-            "DURATIONS_FILE": str(durations),
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "durations",
-            "ANSIBLE_STRATEGY": "linear",
-        }
-        command = [str(PLAYBOOK), "-i", "inventories/local", f"benchmarks/objects/{playbook}.yml"]
-        run = subprocess.run(
-            [*command, "--tags", tag, "-e", f"@{variables}"],
-            cwd=ROOT,
-            env=os.environ | environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        if run.returncode != 0:
-            sys.exit(f"{playbook}.yml failed at {tag}:\n{run.stdout}")
-        _name, seconds, changed = durations.read_text(encoding="utf-8").strip().split("\t")
-        return float(seconds), changed == "True"
-
-
 def measure(side: str, case: Case, times: Times) -> None:
     """One round: a first apply, from nothing, and a no-op after it."""
     declared = case.declared(f"{PREFIX}{side}-")
     clean()
-    first, changed = timed(side, case.kind, declared)
+    first, changed = timed(f"objects/{side}", case.kind, {"declared": declared})
     if not changed:
         sys.exit(f"{side}: the first apply of {case.title} changed nothing, so its time means nothing")
     times.first.append(first)
     say(f"{case.title}: {side}, first apply {first:.2f} s")
-    noop, changed = timed(side, case.kind, declared)
+    noop, changed = timed(f"objects/{side}", case.kind, {"declared": declared})
     if changed:
         sys.exit(f"{side}: a second apply of {case.title} changed something, so it is no no-op")
     times.noop.append(noop)
     say(f"{case.title}: {side}, no-op {noop:.2f} s")
-
-
-BEGIN = time.monotonic()
-"""Of the run, for the lines that tell how far it is."""
-
-
-def say(what: str) -> None:
-    print(f"[{time.monotonic() - BEGIN:6.0f} s] {what}", flush=True)
 
 
 def labelled_nodes(labels: dict[str, dict[str, str]]) -> Declared:
@@ -212,8 +170,8 @@ def measure_floor(floor: dict[str, list[float]]) -> None:
     """One round of what nothing can be faster than."""
     for what, seconds in (
         (RAW, float(on_node("create", PREFIX, "100"))),
-        (PING, timed("floor", "ping", [])[0]),
-        (INFO, timed("floor", "info", [])[0]),
+        (PING, timed("objects/floor", "ping", {})[0]),
+        (INFO, timed("objects/floor", "info", {})[0]),
     ):
         floor.setdefault(what, []).append(seconds)
         say(f"{what}: {seconds:.2f} s")
