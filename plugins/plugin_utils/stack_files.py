@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.flotilla.swarm.plugins.module_utils import _stack_yaml
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.stack import interpolation, sources
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.stack import dotenv, interpolation, sources
 
 Find = Callable[[str], str]
 """Turns a path as the user wrote it into an absolute one; raises AnsibleError when there is no such file."""
@@ -67,6 +67,10 @@ def gather(paths: Sequence[str], given: Mapping[str, Any], find: Find) -> Gather
         named.append((path, content))
     if len(named) < len(paths) or not named:
         return Gathered((), {}, {}, variables, tuple(problems))
+    defaults, wrong = _dotenv(Path(stack_files[0]).parent, [content for _path, content in named])
+    defaults, refused = sources.variables(defaults)
+    variables = {**defaults, **variables}
+    problems += [*wrong, *refused]
     examined = sources.examine(named, variables, _stack_yaml.load_source)
     problems.extend(examined.problems)
     for attachment in examined.attachments:
@@ -87,6 +91,18 @@ def gather(paths: Sequence[str], given: Mapping[str, Any], find: Find) -> Gather
         variables=variables,
         problems=tuple(problems),
     )
+
+
+def _dotenv(folder: Path, texts: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """What the .env file in a folder says of the variables in these texts, and what is wrong with it."""
+    file = folder / dotenv.FILE
+    if not file.is_file():
+        return {}, []
+    try:
+        values, problems = dotenv.read(_read(str(file)))
+    except (OSError, ValueError) as error:
+        return {}, ["%s: %s" % (dotenv.FILE, _reason(error))]
+    return dotenv.used(values, texts), problems
 
 
 def _relative(path: str, base: str) -> str:
