@@ -178,9 +178,12 @@ class MemoryEngine:
         found = self._list("configs", "config")
         return [config for config in found if config["Spec"]["Name"].lower().startswith((name or "").lower())]
 
-    def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
+    def create_config(self, name: str, data: bytes, labels: Mapping[str, str], *, template_driver: str = "") -> str:
         self._called("create_config")
-        return self._create_data("config", name, data, labels)
+        config_id = self._create_data("config", name, data, labels)
+        if template_driver:
+            self._objects["config"][config_id]["Spec"]["Templating"] = {"Name": template_driver}
+        return config_id
 
     def update_config(self, config_id: str, version: int, spec: Json) -> None:
         self._called("update_config")

@@ -44,12 +44,21 @@ def test_a_config_keeps_the_name_that_its_file_gives_it() -> None:
     assert config.name == "fixed"
 
 
+def test_a_template_is_another_config_than_its_text() -> None:
+    names = set()
+    for more in ({}, {"template_driver": "golang"}):
+        tree = {"configs": {"c": {"file": "/x", **more}}}
+        _tree, (config,), problems = definition.config_objects(tree, STACK, {"c": b"x"}, OWNER)
+        assert (config.template_driver, problems) == (more.get("template_driver", ""), [])
+        names.add(config.name)
+    assert len(names) == 2
+
+
 @pytest.mark.parametrize(
     ("entry", "content", "word"),
     [
         ({"file": "/x"}, b"", "0 bytes"),
         ({"file": "/x"}, b"x" * 1000 * 1024, "1024000 bytes"),
-        ({"file": "/x", "template_driver": "golang"}, b"x", "template_driver"),
         ({"file": "/x", "name": "n" * 65}, b"x", "65 characters"),
         ({"file": "/x", "name": "größe"}, b"x", "configs.c: 'größe' can't be a name"),
     ],

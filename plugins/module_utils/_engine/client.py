@@ -70,7 +70,7 @@ class Engine(Protocol):
 
     def configs(self, name: str | None = None) -> list[Json]: ...
 
-    def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
+    def create_config(self, name: str, data: bytes, labels: Mapping[str, str], *, template_driver: str = "") -> str: ...
 
     def update_config(self, config_id: str, version: int, spec: Json) -> None: ...
 
@@ -144,8 +144,9 @@ class DockerEngine:
         filters = None if name is None else {"name": name}
         return list(self._call(lambda: self._client.configs(filters)))
 
-    def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str:
-        return str(self._call(lambda: self._client.create_config(name, data, dict(labels)))["ID"])
+    def create_config(self, name: str, data: bytes, labels: Mapping[str, str], *, template_driver: str = "") -> str:
+        templating = {"Name": template_driver} if template_driver else None
+        return str(self._call(lambda: self._client.create_config(name, data, dict(labels), templating))["ID"])
 
     def update_config(self, config_id: str, version: int, spec: Json) -> None:
         """Change labels, the one thing that can be changed; ``spec`` is the whole spec as it was read."""

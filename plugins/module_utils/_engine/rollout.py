@@ -43,7 +43,7 @@ class RolloutEngine(Protocol):
 
     def tasks(self) -> list[Json]: ...
 
-    def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> str: ...
+    def create_config(self, name: str, data: bytes, labels: Mapping[str, str], *, template_driver: str = "") -> str: ...
 
     def create_network(self, request: Json) -> str: ...
 
@@ -369,7 +369,10 @@ class Rollout:
             if step.action != CREATE or step.kind == "service":
                 continue
             if step.kind == "config":
-                self._engine.create_config(step.name, step.payload["data"], step.payload["labels"])
+                made_of = step.payload
+                self._engine.create_config(
+                    step.name, made_of["data"], made_of["labels"], template_driver=made_of["template_driver"]
+                )
             else:
                 self._engine.create_network(step.payload["request"])
             self._done.add(step)

@@ -21,12 +21,17 @@ CONTENT_DIGITS = 12
 
 @dataclass(frozen=True)
 class ConfigObject:
-    """A config made from a file of the stack. Its name changes with its content, as a config's data never can."""
+    """A config made from a file of the stack. Its name changes with its content, as a config's data never can.
+
+    Attributes:
+        template_driver: what makes each task's own content of it; empty for one that is taken as it is.
+    """
 
     key: str
     name: str
     data: bytes = field(repr=False)
     labels: Mapping[str, str]
+    template_driver: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ def config_objects(
     for key in sorted(contents):
         entry = mapping(configs[key])
         data = contents[key]
-        digest = hashlib.sha256(data).hexdigest()[:CONTENT_DIGITS]
+        driver = str(entry.get("template_driver") or "")
+        digest = hashlib.sha256(data + driver.encode()).hexdigest()[:CONTENT_DIGITS]
         name = str(entry.get("name") or "%s_%s_%s" % (stack, key, digest))
         if not naming.is_data_name(name):
             problems.append(
@@ -103,13 +109,8 @@ def config_objects(
                 "configs.%s.file has %d bytes; a config has more than 0 and less than %d"
                 % (key, len(data), versioned.CONFIG.limit)
             )
-        if entry.get("template_driver"):
-            problems.append(
-                "configs.%s.template_driver: a config from a file is sent as it is: make the template's config with "
-                "docker config create --template-driver, and declare it external" % key
-            )
         own = {labels.STACK_NAMESPACE: stack, labels.OWNER: owner}
-        found.append(ConfigObject(key, name, data, {**mapping(entry.get("labels")), **own}))
+        found.append(ConfigObject(key, name, data, {**mapping(entry.get("labels")), **own}, driver))
         configs[key] = {"name": name, "external": True}
     return {**tree, "configs": configs}, tuple(found), problems
 

@@ -244,15 +244,19 @@ def _config_steps(
         if config.key not in used:
             continue
         if existing is None:
-            payload = {"data": config.data, "labels": dict(config.labels)}
+            payload = {"data": config.data, "labels": dict(config.labels), "template_driver": config.template_driver}
             differences = (Difference("bytes", None, len(config.data)),)
             steps.append(Step(CREATE, "config", config.name, differences, payload))
-        elif _data(existing) != config.data:
+        elif (_data(existing), _template_driver(existing)) != (config.data, config.template_driver):
             problems.append(
                 "configs.%s: the config %s is in the swarm with another content, which can't change: leave out its "
                 "name, or give it a new one" % (config.key, config.name)
             )
     return steps
+
+
+def _template_driver(config: Json) -> str:
+    return str(mapping(config["Spec"].get("Templating")).get("Name") or "")
 
 
 def _data(config: Json) -> bytes:
