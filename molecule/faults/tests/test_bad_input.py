@@ -103,7 +103,10 @@ def test_hosts(lab: Lab, tmp_path: Path, mutate: Callable[[Hosts], None], words:
 
 def test_node_in_another_swarm(lab: Lab) -> None:
     ours = lab.inspect("node", "m1")["ID"]
+    left = lab.inspect("node", "w2")["ID"]
     lab.run("w2", "docker swarm leave")
+    # Its old entry changes once more, when the swarm notices; then nothing may.
+    lab.wait("w2 is down", lambda: lab.inspect("node", left)["Status"]["State"] == "down")
     lab.run("w2", "docker swarm init --advertise-addr 172.30.77.22")
     theirs = lab.run("w2", "docker info --format {{.Swarm.Cluster.ID}}").strip()
     cluster = lab.run("m1", "docker info --format {{.Swarm.Cluster.ID}}").strip()
