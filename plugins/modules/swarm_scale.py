@@ -143,11 +143,9 @@ def work(module: AnsibleModule, engine: client.Engine) -> dict[str, Any]:
         stable_cap=params["stable_for"],
     )
     outcome = service_changes.scale(engine, wanted, policy, check_mode=module.check_mode)
-    verdicts = [verdict.as_dict() for verdict in outcome.verdicts]
-    result = _module.result_of(outcome.plan, **({"verdicts": verdicts} if verdicts else {}))
+    result = _module.result_of(outcome.plan, **outcome.as_dict())
     if not outcome.good:
-        reverted = outcome.reverted.as_dict() if outcome.reverted else None
-        _module.fail(module, outcome.message(params["stack"]), {**result, "reverted": reverted})
+        _module.fail(module, outcome.message(params["stack"]), result)
     return result
 
 

@@ -360,14 +360,11 @@ def work(module: AnsibleModule, engine: client.Engine) -> dict[str, Any]:
     recorder = Recorder(engine, About(request.stack, request.owner, None, params["who"], params["when"], keep))
     cli = stack_cli.DockerCli(params["docker_host"])
     outcome = stack_flow.Deployment(request, engine, cli, recorder).run()
-    values: dict[str, Any] = {}
+    values = outcome.as_dict()
     if not module.check_mode:
-        values["verdicts"] = [verdict.as_dict() for verdict in outcome.verdicts]
         values["pruned"] = recorder.pruned
     if recorder.number is not None:
         values["release"] = recorder.number
-    if outcome.reverted:
-        values["reverted"] = outcome.reverted.as_dict()
     result = _module.result_of(outcome.plan, **values)
     if outcome.bad:
         _module.fail(module, outcome.message(request.stack), result)

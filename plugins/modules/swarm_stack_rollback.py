@@ -195,13 +195,10 @@ def work(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     rolled = stack_rollback.Rollback(request, engine).run()
     outcome = rolled.outcome
     plan = Plan(outcome.plan.steps, (*outcome.plan.warnings, *rolled.warnings))
-    values: dict[str, Any] = {"restored": rolled.target.number}
+    values = {"restored": rolled.target.number, **outcome.as_dict()}
     if not module.check_mode:
-        values["verdicts"] = [verdict.as_dict() for verdict in outcome.verdicts]
         values["release"] = rolled.number
         values["pruned"] = list(rolled.pruned)
-    if outcome.reverted:
-        values["reverted"] = outcome.reverted.as_dict()
     result = _module.result_of(plan, **values)
     if outcome.bad:
         message = "The rollback to %s failed. %s" % (rolled.target.label, outcome.message(request.stack))

@@ -121,6 +121,15 @@ class Outcome:
     def good(self) -> bool:
         return not self.error and not self.bad
 
+    def as_dict(self) -> dict[str, Any]:
+        """What a module returns of it beside the plan; what was not done is left out."""
+        found: dict[str, Any] = {}
+        if self.verdicts:
+            found["verdicts"] = [item.as_dict() for item in self.verdicts]
+        if self.reverted is not None:
+            found["reverted"] = self.reverted.as_dict()
+        return found
+
     def message(self, stack: str) -> str:
         """Every service that did not end well, each with its task's own words, and how things stand now."""
         count = "%d of %d services of the stack %s" % (len(self.bad), len(self.verdicts), stack)
