@@ -11,7 +11,6 @@ from typing import Any
 from .. import labels, service_json, verdict
 from ..errors import DeclarationError
 from . import planner
-from .references import mapping
 
 Json = Mapping[str, Any]
 
@@ -29,7 +28,7 @@ def of_stack(stack: str, services: Sequence[Json]) -> dict[str, Json]:
             name = str(service["Spec"]["Name"])
             found[name[len(prefix) :] if name.startswith(prefix) else name] = service
     if not found:
-        stacks = {str(_labels(service).get(labels.STACK_NAMESPACE) or "") for service in services} - {""}
+        stacks = {str(service_json.labels(service).get(labels.STACK_NAMESPACE) or "") for service in services} - {""}
         known = "the swarm's stacks are %s" % ", ".join(sorted(stacks)) if stacks else "the swarm has none at all"
         raise DeclarationError("stack: there is no stack %s in the swarm: %s" % (stack, known))
     return dict(sorted(found.items()))
@@ -47,10 +46,10 @@ def refusals(stack: str, owner: str, option: str, keys: Collection[str], live: M
         where = "%s.%s" % (option, key)
         if key not in live:
             found.append("%s: the stack %s has no such service: it has %s" % (where, stack, ", ".join(live)))
-        elif not labels.owned_by(_labels(live[key]), owner):
+        elif not labels.owned_by(service_json.labels(live[key]), owner):
             found.append(
                 "%s: something else deployed the service %s (no label %s=%s): change it there, or take it over with "
-                "swarm_stack and adopt: true" % (where, name_of(live[key]), labels.OWNER, owner)
+                "swarm_stack and adopt: true" % (where, service_json.name(live[key]), labels.OWNER, owner)
             )
     return found
 
@@ -73,20 +72,12 @@ def unsettled(keys: Collection[str], live: Mapping[str, Json]) -> list[str]:
             found.append(
                 "an update of the service %s is in flight (%s), and what is sent now would take the place of the "
                 "version that swarm goes back to: wait until it has ended, or roll the stack back "
-                "(swarm_stack_rollback), and run this again" % (name_of(service), state)
+                "(swarm_stack_rollback), and run this again" % (service_json.name(service), state)
             )
         elif state in verdict.STANDING and key in keys:
             found.append(
                 "the last update of the service %s stands half way (%s), and what is sent now would make it the "
                 "version that swarm goes back to: deploy the stack again, or roll it back (swarm_stack_rollback), and "
-                "run this again" % (name_of(service), state)
+                "run this again" % (service_json.name(service), state)
             )
     return found
-
-
-def name_of(service: Json) -> str:
-    return str(service["Spec"]["Name"])
-
-
-def _labels(service: Json) -> Json:
-    return mapping(service["Spec"].get("Labels"))

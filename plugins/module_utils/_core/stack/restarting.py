@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import labels, verdict
+from .. import labels, service_json, verdict
 from ..errors import DeclarationError
 from ..plan import Difference, Plan, Step
 from . import members, service_steps
@@ -59,7 +59,7 @@ def select(wanted: Wanted, services: Sequence[Json], tasks: Sequence[Json], node
         why_not = {key: _foreign(live[key], wanted.owner) or _rests(live[key], tasks, nodes) for key in live}
         resting = {key: why for key, why in why_not.items() if why}
     keys = named or [key for key in live if key not in resting]
-    left = ["%s: not restarted: %s" % (members.name_of(live[key]), why) for key, why in sorted(resting.items())]
+    left = ["%s: not restarted: %s" % (service_json.name(live[key]), why) for key, why in sorted(resting.items())]
     problems += members.unsettled(keys, live) if keys else left
     if problems:
         raise DeclarationError(*problems)
@@ -82,7 +82,7 @@ def turn(wanted: Wanted, key: str, before: int, services: Sequence[Json]) -> tup
     if problems:
         raise DeclarationError(*problems)
     service = live[key]
-    name = members.name_of(service)
+    name = service_json.name(service)
     if counter(service["Spec"]) > before:
         return Plan(), name, service["Spec"]
     problems = members.unsettled([key], live)

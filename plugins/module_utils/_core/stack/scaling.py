@@ -81,7 +81,7 @@ def _mode(service: Json) -> Json:
 
 
 def _no_count(key: str, service: Json) -> str:
-    name = members.name_of(service)
+    name = service_json.name(service)
     if "Global" in _mode(service):
         return (
             "replicas.%s: the service %s is global: it has a task on every node that its constraints allow, and no "
