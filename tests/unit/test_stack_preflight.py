@@ -80,12 +80,14 @@ def constrained(*constraints: str, **deploy: Any) -> Json:
 
 
 def test_constraints_that_no_node_meets_are_named_with_the_reason() -> None:
-    nodes = [host("m1", "drain", role="manager"), host("w1", tier="app"), host("w2", state="down", tier="data")]
+    # Docker lists nodes by ID, which tells nothing: they are named in the order of their names.
+    managers = [host("m2", "drain", role="manager"), host("m1", "drain", role="manager")]
+    nodes = [*managers, host("w1", tier="app"), host("w2", state="down", tier="data")]
     assert preflight.placement_problems(constrained("node.labels.tier == app"), nodes) == []
     assert preflight.placement_problems(constrained("node.labels.tier == data", replicas=0), nodes) == []
     (drained,) = preflight.placement_problems(constrained("node.role == manager"), nodes)
     assert "0 eligible nodes for node.role == manager" in drained
-    assert "m1 is drained" in drained
+    assert "m1 is drained, m2 is drained" in drained
     (down,) = preflight.placement_problems(constrained("node.labels.tier == data"), nodes)
     assert "w2 is down" in down
     (nowhere,) = preflight.placement_problems(constrained("node.labels.tier == gpu"), nodes)

@@ -174,7 +174,7 @@ def placement_problems(tree: Tree, nodes: Sequence[Json]) -> list[str]:
         written = " and ".join(constraints) or "(none)"
         matching = [node for node in nodes if placement.node_matches(constraints, node)]
         if matching:
-            why = ", ".join("%s %s" % (node_json.name(node), _idle(node)) for node in matching)
+            why = ", ".join(sorted("%s %s" % (node_json.name(node), _idle(node)) for node in matching))
             mend = "they match only nodes that take no tasks (%s): make one active, or change the constraints" % why
         else:
             mend = "no node of the swarm satisfies them: label a node (swarm_nodes), or change the constraints"
