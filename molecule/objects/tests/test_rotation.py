@@ -134,8 +134,8 @@ def test_a_secret_of_two_services_is_rotated_three_times_under_load(lab: Lab, lo
             )
         assert load.answers > 100
         assert load.failures == []
-        # The first is what the recorded releases of the stack name, the one before the last what a rollback of a service
-        # needs. Nothing names the second any more.
+        # The first is what the recorded releases of the stack name, and the one before the last what a rollback of a
+        # service needs. Nothing names the second any more.
         assert versions(lab, "jwt_secret") == [f"jwt_secret_v{number + n}" for n in (0, 2, 3)]
     finally:
         remove(lab, "rotation-second")
