@@ -79,9 +79,9 @@ def test_a_spec_is_no_different_from_itself_and_normal_ones_are_different_when_t
 
 
 def in_any_order(value: Any) -> Any:
-    """A value in which the order of lists says nothing, to be compared; nor does a null, which is what is missing."""
+    """A value in which the order of lists says nothing, to be compared."""
     if isinstance(value, dict):
-        return {key: in_any_order(entry) for key, entry in value.items() if entry is not None}
+        return {key: in_any_order(entry) for key, entry in value.items()}
     return sorted((in_any_order(entry) for entry in value), key=repr) if isinstance(value, list) else value
 
 

@@ -91,8 +91,8 @@ class _Nothing:
 
 def _is_empty(entry: Any, path: tuple[str, ...], key: str) -> bool:
     if path and path[-1] in ("Labels", "Options", "DriverOpts", "Sysctls"):
-        # A user's own keys: an empty text is a value there.
-        return False
+        # A user's own keys: an empty text is a value there, and only a null is none.
+        return entry is None
     if path[:1] == ("Mode",) or (*path, key) in _ZERO_IS_A_VALUE:
         # {"Global": {}} says something, and so do no replicas at all.
         return entry is None
