@@ -62,6 +62,12 @@ def services(draw: st.DrawFn) -> Json:
     return service_spec.convert(tree, stack_trees.STACK, "api", NAMES, {})
 
 
+def test_under_a_key_of_the_user_an_empty_text_is_a_value_and_a_null_is_none() -> None:
+    assert comparison.differences({"Labels": {"a": None}}, {"Labels": {}}) == ()
+    assert comparison.differences({"Labels": {"a": None}}, {}) == ()
+    assert len(comparison.differences({"Labels": {"a": ""}}, {"Labels": {}})) == 1
+
+
 @given(SPECS)
 def test_what_is_normal_stays_so_and_nothing_is_changed_on_the_way(spec: Json) -> None:
     untouched = copy.deepcopy(spec)

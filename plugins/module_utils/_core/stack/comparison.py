@@ -90,11 +90,9 @@ class _Nothing:
 
 
 def _is_empty(entry: Any, path: tuple[str, ...], key: str) -> bool:
-    if path and path[-1] in ("Labels", "Options", "DriverOpts", "Sysctls"):
-        # A user's own keys: an empty text is a value there, and only a null is none.
-        return entry is None
-    if path[:1] == ("Mode",) or (*path, key) in _ZERO_IS_A_VALUE:
-        # {"Global": {}} says something, and so do no replicas at all.
+    # An empty text under a user's own key is a value; {"Global": {}} says something, and so do no replicas at all.
+    own = bool(path) and path[-1] in ("Labels", "Options", "DriverOpts", "Sysctls")
+    if own or path[:1] == ("Mode",) or (*path, key) in _ZERO_IS_A_VALUE:
         return entry is None
     if isinstance(entry, (Mapping, list)):
         return not entry
