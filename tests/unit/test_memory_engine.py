@@ -112,10 +112,11 @@ def settle(engine: Engine, seconds: float = 120) -> None:
     answers, not about how it fares under load.
     """
     end = time.monotonic() + seconds
+    bench = Bench(engine)
     steady = 0
     while steady < 3:
-        bench = Bench(engine)
         try:
+            bench.clean()  # also what a try left that failed half way
             engine.create_config(bench.name("settled"), b"1", {})
             bench.config("settled")
             bench.clean()
@@ -130,9 +131,11 @@ def settle(engine: Engine, seconds: float = 120) -> None:
 @pytest.fixture(scope="session")
 def real() -> Iterator[Engine]:
     engine = connect(str(SOCKET))
-    settle(engine)
-    yield engine
-    engine._client.close()
+    try:
+        settle(engine)
+        yield engine
+    finally:
+        engine._client.close()
 
 
 @pytest.fixture(params=["memory"] if SOCKET is None else ["real"])
