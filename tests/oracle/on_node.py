@@ -153,7 +153,7 @@ def held(engine: Engine, stacks: Sequence[str]) -> dict[str, Json]:
     """Each of the stacks as the engine holds it: ServiceSpecs by the service's key, with names in place of the IDs of
     networks and configs; its networks and configs by their names."""
     services = engine.services()
-    networks = {network["Id"]: network for network in engine.networks()}
+    networks = {network["Id"]: network for network in allocated_networks(engine, stacks)}
     configs = {config["ID"]: config["Spec"] for config in engine.configs()}
     for service in services:
         template = service["Spec"]["TaskTemplate"]
@@ -174,6 +174,22 @@ def held(engine: Engine, stacks: Sequence[str]) -> dict[str, Json]:
         }
         for stack in stacks
     }
+
+
+def allocated_networks(engine: Engine, stacks: Sequence[str]) -> list[Json]:
+    """Every network, as soon as the swarm's allocator has been at those of the stacks.
+
+    Until then the engine shows them without a driver and without the subnets that were asked for, as it reads both from
+    what was allocated (moby, daemon/cluster/convert/network.go, ``BasicNetworkFromGRPC``). After the deadline they are
+    given as they are: it is then a difference, which names the network.
+    """
+    end = time.monotonic() + DEADLINE
+    while True:
+        networks = list(engine.networks())
+        waiting = [one for one in networks if namespace(one) in stacks and not one.get("Driver")]
+        if not waiting or time.monotonic() > end:
+            return networks
+        time.sleep(0.1)
 
 
 def readable(config: Json) -> Json:

@@ -193,8 +193,7 @@ def network_of(network: Json) -> Json:
     kept = ("Internal", "Attachable", "EnableIPv6", "Ingress", "ConfigOnly", "Labels", "Scope")
     return {
         **{key: network.get(key) for key in kept},
-        # It stays empty until the swarm's allocator has been at it.
-        "Driver": network.get("Driver") or "overlay",
+        "Driver": network.get("Driver"),
         "Options": options,
         "IPAM": {
             "Driver": (network.get("IPAM") or {}).get("Driver") or "default",
