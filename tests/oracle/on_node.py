@@ -181,7 +181,7 @@ def allocated_networks(engine: Engine, stacks: Sequence[str]) -> list[Json]:
 
     Until then the engine shows them without a driver and without the subnets that were asked for, as it reads both from
     what was allocated (moby, daemon/cluster/convert/network.go, ``BasicNetworkFromGRPC``). After the deadline they are
-    given as they are: it is then a difference, which names the network.
+    given as they are, and the test says which of them have no driver.
     """
     end = time.monotonic() + DEADLINE
     while True:
