@@ -26,13 +26,13 @@ INGRESS_URL = "http://172.30.77.25/"
 
 
 class Lab:
-    """Eight node containers. Every question fails loudly when it can't be answered."""
+    """Eight node containers, and the ``outsider``. Every question fails loudly when it can't be answered."""
 
     def node(self, name: str) -> Host:
         return testinfra.get_host("docker://flotilla-" + name)
 
     def run(self, node: str, command: str, *arguments: str) -> str:
-        """The standard output of a command on a node (arguments are quoted for ``%s``)."""
+        """The standard output of a command on a node or the outsider (arguments are quoted for ``%s``)."""
         result = self.node(node).run(command, *arguments)
         assert result.rc == 0, f"{node}: {command}: {result.stderr}"
         return str(result.stdout)
