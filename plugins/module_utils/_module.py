@@ -16,6 +16,7 @@ from ._core.labels import DEFAULT_OWNER
 from ._core.plan import Plan
 from ._engine import client
 from ._engine.errors import EngineError, NoQuorum, NotAManager
+from ._host.errors import HostError
 
 ENGINE_OPTIONS: dict[str, Any] = {"docker_host": {"type": "str", "default": client.DEFAULT_SOCKET}}
 OWNER_OPTION: dict[str, Any] = {"owner": {"type": "str", "default": DEFAULT_OWNER}}
@@ -61,11 +62,13 @@ def _warned(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def failures(module: AnsibleModule) -> Iterator[None]:
-    """Turn the errors of the planners and the engine into the module's failure, naming the mend where there is one."""
+    """Turn errors of planners, host and engine into the module's failure, naming the mend where there is one."""
     try:
         yield
     except DeclarationError as error:
         module.fail_json(msg=str(error), problems=list(error.problems))
+    except HostError as error:
+        module.fail_json(msg=str(error), error=type(error).__name__)
     except EngineError as error:
         mend = _MENDS.get(type(error), "")
         module.fail_json(msg=("%s %s" % (error, mend)).strip(), error=type(error).__name__)

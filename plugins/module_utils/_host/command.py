@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a host's own tools, with a deadline and without a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from .errors import HostError
+
+DEADLINE = 60.0
+"""Seconds for one command."""
+_PATHS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def find(name: str) -> str | None:
+    """Where a program is; None when this host does not have it."""
+    return shutil.which(name, path=os.pathsep.join(_PATHS))
+
+
+def run(command: Sequence[str], deadline: float = DEADLINE) -> tuple[int, str, str]:
+    """Exit status, output and error output of a command, in the C locale and without input.
+
+    Raises:
+        HostError: the program is not there, or takes longer than ``deadline`` seconds.
+    """
+    program = command[0] if command[0].startswith("/") else find(command[0])
+    if program is None:
+        raise HostError("%s is not installed on this host" % command[0])
+    environment = {**os.environ, "LC_ALL": "C", "PATH": os.pathsep.join(_PATHS)}
+    try:
+        # run_command would be the module's, which this room does not know; and it has no deadline.
+        ran = subprocess.run(  # pylint: disable=ansible-bad-function
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=deadline,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise HostError("%s is not installed on this host" % command[0]) from error
+    except subprocess.TimeoutExpired as error:
+        raise HostError("`%s` has not ended within %g s" % (" ".join(command), deadline)) from error
+    return ran.returncode, ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
+
+
+def demand(command: Sequence[str], what: str, deadline: float = DEADLINE) -> str:
+    """The output of a command that must succeed.
+
+    Args:
+        command: the program and its arguments.
+        what: how the error begins; the tool's own words follow.
+        deadline: in seconds.
+
+    Raises:
+        HostError: it failed.
+    """
+    code, out, err = run(command, deadline)
+    if code != 0:
+        raise HostError("%s: `%s` says: %s" % (what, " ".join(command), (err or out).strip() or "status %d" % code))
+    return out
