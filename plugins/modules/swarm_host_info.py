@@ -10,8 +10,8 @@ module: swarm_host_info
 short_description: What a host is to a swarm, and whether its kernel is fit for one
 version_added: 0.1.0
 description:
-  - Reads in one execution the host's engine, its membership in a swarm, the network below its overlays and the features
-    of its kernel. Works on every host, in a swarm or not, with an engine or not.
+  - Reads in one execution the host's engine, its membership in a swarm, the network below its overlays, the features
+    of its kernel and its clock. Works on every host, in a swarm or not, with an engine or not.
   - A read that fails is never taken for V(inactive) or V(absent). An installed engine that does not answer is
     V(silent), and any other failed read fails the module.
 attributes:
@@ -50,7 +50,8 @@ RETURN = r"""
 engine:
   description:
     - The engine. Nothing but C(installed) when there is none, or when it does not answer.
-    - C(configuration_stale) tells that C(/etc/docker/daemon.json) was written after the engine was started.
+    - C(configuration_stale) tells that C(/etc/docker/daemon.json) holds another configuration than the one that the
+      engine was started with. It is null where the engine's process can't be found.
   returned: success
   type: dict
   sample:
@@ -129,6 +130,24 @@ underlay:
       description: The interface's MTU in bytes.
       type: int
   sample: {address: 192.0.2.21, interface: eth0, mtu: 1500}
+clock:
+  description: The host's clock beside the controller's, in seconds since the epoch, for the filter C(cluster_plan).
+  returned: success
+  type: dict
+  contains:
+    first:
+      description: The host's clock when the module began.
+      type: float
+    last:
+      description: The host's clock when it ended.
+      type: float
+    sent:
+      description: The controller's clock before the module was sent.
+      type: float
+    received:
+      description: The controller's clock when the answer was there.
+      type: float
+  sample: {first: 1795331700.31, last: 1795331700.42, sent: 1795331699.87, received: 1795331700.61}
 kernel:
   description: The running kernel's release and features.
   returned: success
@@ -165,6 +184,7 @@ kernel:
     unknown: []
 """
 
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -187,14 +207,16 @@ def look(path: str) -> tuple[dict[str, Any], membership.Membership]:
 
 def work(docker_host: str) -> dict[str, Any]:
     """Everything that this host says about itself."""
+    first = time.time()
     engine, seen = look(host.socket_path(docker_host))
-    return {
+    found = {
         "changed": False,
         "engine": engine,
         "membership": seen.as_dict(),
         "underlay": host.underlay(seen.address, str(engine.get("docker_root") or "/var/lib/docker")),
         "kernel": kernel.judge(host.kernel_evidence()),
     }
+    return {**found, "clock": {"first": first, "last": time.time()}}
 
 
 def main() -> None:
