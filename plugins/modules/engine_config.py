@@ -15,7 +15,11 @@ description:
   - The engine itself validates the new file before it takes the place of the old one in one step. Where no engine is
     installed yet, that is left out.
   - A file that is no JSON is refused with the line of the mistake, and not touched.
-  - The engine is neither restarted nor reloaded.
+  - The engine is neither restarted nor reloaded. A file that the engine runs with is remembered below C(/run/flotilla),
+    so that RV(flotilla.swarm.swarm_host_info#module:engine) can tell whether an edit changed more than its form.
+  - An engine does not start when a setting is in its file and on its command line as well. So the command line is read,
+    of the running engine or else of its unit. A key of O(config) or of the file that stands there too is refused.
+    One of O(defaults) or O(initial) is left out.
 extends_documentation_fragment:
   - flotilla.swarm.attributes
 attributes:
@@ -30,8 +34,21 @@ options:
     description: The settings, as in C(daemon.json). A null leaves the key as it is.
     type: dict
     default: {}
+  defaults:
+    description:
+      - Settings that lie beneath O(config). They replace what the file holds, but a key in O(config) wins, also with a
+        null.
+    type: dict
+    default: {}
+  initial:
+    description:
+      - Settings for what the file does not say. What it holds stays, and so does each entry of its dictionaries. A key
+        in O(config) or O(defaults) wins, also with a null. The options of a log driver are left out where another
+        driver is set.
+    type: dict
+    default: {}
   remove:
-    description: Top-level keys to take out of the file.
+    description: Top-level keys to take out of the file. They outrank O(defaults) and O(initial).
     type: list
     elements: str
     default: []
@@ -45,8 +62,29 @@ options:
         C(dockerd --validate) does not notice.
     type: bool
     default: false
+  allow_open_metrics:
+    description:
+      - Accept a C(metrics-addr) on every address, or on a name. Else it must be loopback or O(cluster_address).
+    type: bool
+    default: false
+  allow_plain_tcp:
+    description: Accept C(tcp://) in C(hosts) without C(tlsverify=true). Whoever reaches it is root on the host.
+    type: bool
+    default: false
+  cluster_address:
+    description:
+      - The host's address in the cluster, on which metrics may listen too. Empty (or no address) accepts every single
+        address, but not all of them at once.
+    type: str
+    default: ''
+  swarm_address_pools:
+    description: What the swarm cuts its overlay networks from. C(default-address-pools) must not overlap it.
+    type: list
+    elements: str
+    default: [10.0.0.0/8]
 notes:
-  - The file is readable for everybody (mode 0644) and shown by C(--diff), so it is no place for a password.
+  - A new file is readable for everybody (mode 0644). Of one that is there, the mode is narrowed to that, never widened.
+  - The declared settings are shown, so they are no place for a password. The values of others are not shown.
 author:
   - the flotilla.swarm authors (!UNKNOWN)
 """
@@ -65,10 +103,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 config:
-  description: What the file holds now, or in check mode would.
+  description:
+    - What the file holds now, or in check mode would. The values of keys that are not declared are not shown.
   returned: success
   type: dict
   sample: {"log-driver": "json-file"}
+left_out:
+  description: Keys of O(defaults) and O(initial) that are left to the engine's command line, because they stand there.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 validated:
   description: Whether the engine has validated the new file. Null when the settings are as declared.
   returned: success
@@ -77,6 +122,7 @@ validated:
 """
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -84,8 +130,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import daemon_config
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.audit import arguments
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.daemon_dangers import SWARM_POOLS, Allowed
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import loaded_config
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import engine_command
 
-MODE = "0644"
+CONFIGURATION = "/etc/docker/daemon.json"
+MODE = 0o644
 
 
 def read(path: Path) -> str:
@@ -120,27 +171,62 @@ def replace(module: AnsibleModule, path: Path, text: str) -> bool:
     return validated
 
 
+def command_line(path: str) -> dict[str, Any]:
+    """What is on the command line of the engine that reads this file, as keys of it; nothing where none does."""
+    flags = arguments.parse(engine_command.arguments())
+    return flags if flags.get("config-file", CONFIGURATION) == path else {}
+
+
+def allowed(params: dict[str, Any]) -> Allowed:
+    """What the options accept."""
+    return Allowed(
+        live_restore=params["allow_live_restore"],
+        open_metrics=params["allow_open_metrics"],
+        plain_tcp=params["allow_plain_tcp"],
+        cluster_address=params["cluster_address"],
+        swarm_pools=tuple(params["swarm_address_pools"]),
+    )
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Bring the file to what is declared."""
     params = module.params
     path = Path(params["path"])
     before = read(path)
     current = daemon_config.parse(before, params["path"])
+    flags = command_line(params["path"])
     wanted = daemon_config.plan(
-        current, params["config"], params["remove"], allow_live_restore=params["allow_live_restore"]
+        current,
+        params["config"],
+        params["remove"],
+        defaults=params["defaults"],
+        initial=params["initial"],
+        flags=flags,
+        allowed=allowed(params),
     )
-    result: dict[str, Any] = {"changed": daemon_config.differ(wanted, current), "config": wanted, "validated": None}
+    beneath = daemon_config.overlay(params["initial"], params["defaults"])
+    ours = daemon_config.overlay(beneath, params["config"])
+    left_out = daemon_config.left_out(beneath, params["config"], flags)
+    if not module.check_mode and params["path"] == CONFIGURATION:
+        loaded_config.remember()
+    result: dict[str, Any] = {
+        "changed": daemon_config.differ(wanted, current),
+        "config": daemon_config.shown(wanted, ours),
+        "left_out": left_out,
+        "validated": None,
+        "warnings": ["%s is left to the engine's command line, where it stands too" % key for key in left_out],
+    }
+    mode = stat.S_IMODE(path.stat().st_mode) & MODE if path.exists() else MODE
     if result["changed"]:
-        after = daemon_config.render(wanted)
-        result["validated"] = replace(module, path, after)
+        result["validated"] = replace(module, path, daemon_config.render(wanted))
         result["diff"] = {
-            "before": before,
-            "after": after,
+            "before": daemon_config.render(daemon_config.shown(current, ours)) if before.strip() else "",
+            "after": daemon_config.render(result["config"]),
             "before_header": params["path"],
             "after_header": params["path"],
         }
     if path.exists():
-        result["changed"] = module.set_mode_if_different(str(path), MODE, result["changed"])
+        result["changed"] = module.set_mode_if_different(str(path), "0%o" % mode, result["changed"])
     return result
 
 
@@ -148,9 +234,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "config": {"type": "dict", "default": {}},
+            "defaults": {"type": "dict", "default": {}},
+            "initial": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "str", "default": []},
-            "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+            "path": {"type": "path", "default": CONFIGURATION},
             "allow_live_restore": {"type": "bool", "default": False},
+            "allow_open_metrics": {"type": "bool", "default": False},
+            "allow_plain_tcp": {"type": "bool", "default": False},
+            "cluster_address": {"type": "str", "default": ""},
+            "swarm_address_pools": {"type": "list", "elements": "str", "default": list(SWARM_POOLS)},
         },
         supports_check_mode=True,
     )

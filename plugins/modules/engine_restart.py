@@ -61,7 +61,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host, loaded_config
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import restart as restarting
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError
 
@@ -76,13 +76,15 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     if not module.check_mode:
         # systemd's own wait has no bound for docker.service, so it is told not to wait.
         command = ["systemctl", "restart", "--no-block", "docker.service"]
+        configuration = loaded_config.digest()
         restarting.restart(
             lambda: module.run_command(command, check_rc=True),
             lambda: host.observe_membership(engine),
-            host.engine_started,
+            loaded_config.engine_ticks,
             before,
             module.params["timeout"],
         )
+        loaded_config.remember_start(configuration)
     return {"changed": True, "membership": before.as_dict()}
 
 

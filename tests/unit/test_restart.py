@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.membership import Membership
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host, restart
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine import loaded_config, restart
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import DeadlineExceeded, EngineUnreachable
+from ansible_collections.flotilla.swarm.plugins.modules import engine_restart
 
 MANAGER = Membership("active", "c1", "id-m1", "m1", "manager", is_manager=True)
 WORKER = Membership("active", "c1", "id-w1", "w1", "worker")
@@ -100,24 +102,136 @@ def test_the_old_process_does_not_count_as_the_new_one() -> None:
         run(WORKER, WORKER, starts=(1.0,))
 
 
-@pytest.mark.parametrize(("written", "stale"), [(1500.0, False), (1700.0, True)], ids=["before", "after"])
-def test_a_configuration_written_after_the_start_is_stale(tmp_path: Path, written: float, stale: bool) -> None:
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The root of a host whose engine was started at second 1600, with its file written before."""
     ticks = int(600 * os.sysconf("SC_CLK_TCK"))
     fields = ["S", "1", *["0"] * 17, str(ticks), "0"]
     for name, text in {
         "run/docker.pid": "77",
+        "proc/77/cmdline": "/usr/sbin/dockerd\0-H\0fd://\0",
         "proc/77/stat": "77 (docker d) " + " ".join(fields),
         "proc/stat": "cpu 1 2 3\nbtime 1000\n",
-        "etc/docker/daemon.json": "{}",
+        "etc/docker/daemon.json": '{"a": 1, "b": {"c": 2, "d": 3}}',
     }.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    os.utime(tmp_path / "etc/docker/daemon.json", (written, written))
-    assert host.engine_started(tmp_path) == 1600.0
-    assert host.configuration_is_stale(tmp_path) is stale
+    write(tmp_path, '{"a": 1, "b": {"c": 2, "d": 3}}', 1500.0)
+    return tmp_path
 
 
-def test_without_a_process_nothing_is_stale(tmp_path: Path) -> None:
-    assert host.engine_started(tmp_path) is None
-    assert host.configuration_is_stale(tmp_path) is False
+def write(root: Path, text: str, when: float) -> None:
+    file = root / loaded_config.FILE
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (when, when))
+
+
+def restarted(root: Path) -> None:
+    """The engine's process is another one, started at second 1900."""
+    fields = ["S", "1", *["0"] * 17, str(int(900 * os.sysconf("SC_CLK_TCK"))), "0"]
+    (root / "proc/77/stat").write_text("77 (docker d) " + " ".join(fields), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("written", "stale"), [(1500.0, False), (1700.0, True)], ids=["before", "after"])
+def test_a_configuration_written_after_the_start_is_stale(host: Path, written: float, stale: bool) -> None:
+    os.utime(host / loaded_config.FILE, (written, written))
+    assert loaded_config.engine_ticks(host) == 600 * os.sysconf("SC_CLK_TCK")
+    assert loaded_config.is_stale(host) is stale
+
+
+@pytest.mark.parametrize(
+    ("text", "stale"),
+    [
+        ('{"b": {"d": 3, "c": 2},\n\n  "a": 1}', False),
+        ('{"a": 1, "b": {"c": 2, "d": 4}}', True),
+        ('{"a": true, "b": {"c": 2, "d": 3}}', True),
+        ("{broken", True),
+    ],
+    ids=["another form", "another value", "true for 1", "broken"],
+)
+def test_a_file_that_was_remembered_is_stale_only_when_it_says_something_else(
+    host: Path, text: str, stale: bool
+) -> None:
+    loaded_config.remember(host)
+    write(host, text, 1700.0)
+    assert loaded_config.is_stale(host) is stale
+
+
+def test_a_file_that_the_engine_was_not_started_with_is_not_remembered(host: Path) -> None:
+    write(host, "{}", 1700.0)
+    loaded_config.remember(host)
+    assert not (host / loaded_config.MEMORY).exists()
+
+
+def test_what_is_remembered_of_another_start_counts_for_nothing(host: Path) -> None:
+    loaded_config.remember(host)
+    first = (host / loaded_config.FILE).read_text(encoding="utf-8")
+    write(host, "{}", 1800.0)
+    restarted(host)
+    assert loaded_config.is_stale(host) is False
+    write(host, first, 2000.0)
+    assert loaded_config.is_stale(host) is True
+
+
+def test_a_file_from_the_future_costs_one_restart_and_not_one_each_run(host: Path) -> None:
+    """Its clock was an hour ahead when it was written, and was set back since."""
+    write(host, "{}", 5200.0)
+    assert loaded_config.is_stale(host) is True
+    before = loaded_config.digest(host)
+    restarted(host)
+    assert loaded_config.is_stale(host) is True, "what the next run would see if nothing were kept"
+    loaded_config.remember_start(before, host)
+    assert loaded_config.is_stale(host) is False
+    loaded_config.remember(host)
+    assert loaded_config.is_stale(host) is False
+
+
+def test_a_change_is_seen_although_the_clock_was_set_forward_since(host: Path) -> None:
+    """``btime`` moves with the clock, and so does a start that is told by it; the time of a file stays."""
+    loaded_config.remember(host)
+    write(host, "{}", 1700.0)
+    (host / "proc/stat").write_text("btime 4600\n", encoding="utf-8")
+    loaded_config.remember(host)
+    assert loaded_config.is_stale(host) is True
+
+
+def test_a_file_that_was_changed_while_the_engine_started_is_not_kept_as_loaded(host: Path) -> None:
+    before = loaded_config.digest(host)
+    write(host, "{}", 2000.0)
+    restarted(host)
+    loaded_config.remember_start(before, host)
+    assert loaded_config.is_stale(host) is True
+
+
+def test_the_module_keeps_what_it_has_restarted_the_engine_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest is of before: what is written while the engine starts may not have been loaded."""
+    done: list[str] = []
+    monkeypatch.setattr(engine_restart.host, "observe_membership", lambda _engine: WORKER)
+    monkeypatch.setattr(engine_restart.loaded_config, "digest", lambda: done.append("digest") or "before")
+    monkeypatch.setattr(engine_restart.loaded_config, "remember_start", done.append)
+    monkeypatch.setattr(engine_restart.restarting, "restart", lambda *_arguments: done.append("restart"))
+    with patch_module_args({}), pytest.raises(SystemExit):
+        engine_restart.main()
+    assert done == ["digest", "restart", "before"]
+
+
+def test_what_can_not_be_remembered_is_no_failure(host: Path) -> None:
+    (host / "run/flotilla").write_text("a file where a directory should be", encoding="utf-8")
+    loaded_config.remember(host)
+    os.utime(host / loaded_config.FILE, (1700.0, 1700.0))
+    assert loaded_config.is_stale(host) is True
+
+
+@pytest.mark.parametrize("command", ["/usr/sbin/nginx\0dockerd\0", ""], ids=["another program", "a kernel thread"])
+def test_of_another_program_with_its_old_process_id_it_can_not_be_told(host: Path, command: str) -> None:
+    (host / "proc/77/cmdline").write_text(command, encoding="utf-8")
+    assert loaded_config.engine_ticks(host) is None
+    assert loaded_config.is_stale(host) is None
+
+
+def test_without_a_process_it_can_not_be_told(tmp_path: Path) -> None:
+    assert loaded_config.engine_ticks(tmp_path) is None
+    assert loaded_config.is_stale(tmp_path) is None
+    loaded_config.remember(tmp_path)
+    assert not (tmp_path / loaded_config.MEMORY).exists()

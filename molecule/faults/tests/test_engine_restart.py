@@ -22,7 +22,9 @@ def reachable(lab: Lab, name: str) -> bool:
 
 def test_only_the_engine_with_an_older_configuration_is_restarted(lab: Lab) -> None:
     before = engines(lab)
-    lab.run("m2", "touch /etc/docker/daemon.json")
+    # Another time of the file alone, or another order of its keys, is no other configuration.
+    lab.run("m3", "touch /etc/docker/daemon.json")
+    lab.run("m2", "sed --in-place '1s/{/{\"shutdown-timeout\": 20,/' /etc/docker/daemon.json")
     run = lab.playbook("playbooks/phase1_swarm_setup.yml")
     assert run.returncode == 0, run.stdout
     after = engines(lab)

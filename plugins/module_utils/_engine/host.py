@@ -26,6 +26,7 @@ from typing import Any
 from .._core import certificate, kernel, membership
 from .._core.errors import DeclarationError
 from .._core.underlay import Route, interface_of
+from . import loaded_config
 from .client import REQUEST_TIMEOUT, Json, translate
 from .errors import EngineError, EngineUnreachable
 
@@ -151,28 +152,6 @@ def membership_of(info: Json) -> membership.Membership:
     return seen
 
 
-def engine_started(root: Path = Path("/")) -> float | None:
-    """When the running engine was started, in seconds since the epoch; None when its process can't be found.
-
-    From ``/proc``: the process started so many clock ticks (field 22 of its ``stat``) after the boot (``btime``).
-    """
-    pid = (_lines(root / "run/docker.pid") or [""])[0].strip()
-    status = _lines(root / "proc" / pid / "stat") if pid.isdigit() else None
-    boot = [line.split()[1] for line in _lines(root / "proc/stat") or () if line.startswith("btime ")]
-    if not status or not boot:
-        return None
-    # The second field is the command in parentheses, which may hold spaces.
-    ticks = int(status[0].rpartition(")")[2].split()[19])
-    return int(boot[0]) + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def configuration_is_stale(root: Path = Path("/")) -> bool:
-    """Whether the engine's configuration file was written after the engine was started."""
-    started = engine_started(root)
-    file = root / "etc/docker/daemon.json"
-    return started is not None and file.exists() and file.stat().st_mtime > started
-
-
 def engine_facts(info: Json | None) -> dict[str, Any]:
     """What roles and reports use of ``GET /info``; None = no engine is installed."""
     if info is None:
@@ -189,7 +168,7 @@ def engine_facts(info: Json | None) -> dict[str, Any]:
         "firewall_backend": (info.get("FirewallBackend") or {}).get("Driver") or "iptables",
         "cpus": info.get("NCPU"),
         "memory_bytes": info.get("MemTotal"),
-        "configuration_stale": configuration_is_stale(),
+        "configuration_stale": loaded_config.is_stale(),
         "warnings": list(info.get("Warnings") or ()),
     }
 
