@@ -61,15 +61,15 @@ def must_be_noop(output: str) -> None:
     """A no-op is what is measured, so a change makes the figures worthless."""
     changed = [int(number) for number in re.findall(r"changed=(\d+)", output)]
     if not changed or any(changed):
-        sys.exit(f"site.yml changed something; run it once more before measuring:\n{output}")
+        sys.exit(f"something was changed; run site.yml once more before measuring:\n{output}")
 
 
-def count_executions() -> collections.Counter[str]:
-    """Module executions by host in one no-op of site.yml."""
+def count_executions(command: list[str]) -> collections.Counter[str]:
+    """Module executions by host in one run of a playbook that has nothing to do."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "executions"
         _seconds, output = timed(
-            SITE,
+            command,
             {
                 "EXECUTIONS_FILE": str(file),
                 "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "benchmarks/callback_plugins"),
@@ -86,7 +86,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
 
     print("module executions in a no-op of site.yml:", flush=True)
-    for host, count in sorted(count_executions().items()):
+    for host, count in sorted(count_executions(SITE).items()):
         print(f"  {host:<4} {count:>3}", flush=True)
 
     ratios: dict[str, list[float]] = {"plain": [], "mitogen": []}

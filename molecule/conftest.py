@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import pytest
 
 from tests.support.lab import Lab
@@ -14,3 +17,13 @@ from tests.support.lab import Lab
 def lab() -> Lab:
     """The running lab."""
     return Lab()
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print what a test saw, under its name."""
+
+    def line(what: str) -> None:
+        sys.stdout.write(f"\n  {request.node.name}: {what}\n")
+
+    return line

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.flotilla.swarm.plugins.filter import declared_by_host as by_host_filter
 from ansible_collections.flotilla.swarm.plugins.filter.cluster_plan import FilterModule, cluster_plan
 from ansible_collections.flotilla.swarm.plugins.filter.declared_nodes import declared_nodes
@@ -19,6 +22,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.membership im
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).resolve().parents[2]
 MANAGERS = ["m1", "m2", "m3"]
 WORKERS = ["w1", "w2"]
 HOSTS = MANAGERS + WORKERS
@@ -125,6 +129,42 @@ def test_a_host_outside_the_run_forbids_a_new_swarm_but_not_the_extension_of_one
     found = plan({"m2": member("m2"), "w1": outside()})
     assert (found["action"], found["via"], found["join_workers"]) == ("join", "m2", ["w1"])
     assert found["warnings"] == ["not in this run and left alone: m1, m3, w2"]
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["for sure", "the first look"])
+def test_nobody_joins_beside_firewalls_that_are_not_told(silent: bool) -> None:
+    some = {"m2": member("m2"), "w1": outside(), "m3": outside()}
+    (problem,) = plan(some, unaware=["m1", "w2"], allow_silent=silent)["problems"]
+    assert problem.startswith("m3, w1 would join, and the firewalls of m1, w2, which are not in this run")
+    assert "playbooks/firewall.yml without --limit" in problem
+    assert plan(some, unaware=[], allow_silent=silent)["problems"] == []
+
+
+def test_a_run_on_some_nodes_is_not_hindered_by_firewalls_of_others() -> None:
+    found = plan({"m2": member("m2"), "w1": member("w1")}, unaware=["m1", "m3", "w2"])
+    assert (found["action"], found["problems"]) == ("none", [])
+
+
+def left_out(run: list[str], **enabled: Any) -> list[str]:
+    """The role's own answer: hosts outside the run with a firewall. ``enabled``: host → swarm_firewall_enabled."""
+    role = ROOT / "roles/swarm_cluster"
+    loader = DataLoader()
+    found = loader.load_from_file(str(role / "vars/main.yml"), trusted_as_template=True)
+    known: dict[str, dict[str, Any]] = {host: {"inventory_hostname": host} for host in HOSTS}
+    for host, value in enabled.items():
+        known[host]["swarm_firewall_enabled"] = value
+    found.update(
+        hostvars=known, ansible_play_hosts_all=run, swarm_cluster_managers=MANAGERS, swarm_cluster_workers=WORKERS
+    )
+    told = Templar(loader=loader, variables=found).template(trust_as_template("{{ __swarm_cluster_unaware }}"))
+    return list(told)
+
+
+def test_left_out_are_hosts_outside_the_run_whose_firewall_is_not_off() -> None:
+    assert left_out(HOSTS) == []
+    assert left_out(["m1", "w1", "another"]) == ["m2", "m3", "w2"]
+    assert left_out(["m1", "w1"], m2=False, m3="no", w2=True) == ["w2"]
+    assert left_out(["m1"], **dict.fromkeys(HOSTS, False)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of this scenario share: names of their own, plays of one task, and how they say what they saw."""
+"""What the tests of this scenario share: names of their own and plays of one task."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,6 @@ from tests.support.lab import Lab
 
 Say = Callable[[str], None]
 Play = Callable[..., str]
-
-
-@pytest.fixture
-def say(request: pytest.FixtureRequest) -> Say:
-    """Print what a test saw, under its name."""
-
-    def line(what: str) -> None:
-        sys.stdout.write(f"\n  {request.node.name}: {what}\n")
-
-    return line
 
 
 def remove(lab: Lab, prefix: str) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,16 +52,6 @@ def raw(node: Node, prefix: str) -> Raw:
 def own(node: Node, prefix: str) -> Own:
     """The stack that our modules deploy."""
     return Own(node, f"{prefix}own")
-
-
-@pytest.fixture
-def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Print what a test saw, under its name."""
-
-    def line(what: str) -> None:
-        sys.stdout.write(f"\n  {request.node.name}: {what}\n")
-
-    return line
 
 
 @pytest.fixture
