@@ -131,6 +131,19 @@ def test_a_host_outside_the_run_forbids_a_new_swarm_but_not_the_extension_of_one
     assert found["warnings"] == ["not in this run and left alone: m1, m3, w2"]
 
 
+@pytest.mark.parametrize("address", ["192.0.2.99", "2001:db8::99"])
+@pytest.mark.parametrize("silent", [False, True], ids=["for sure", "the first look"])
+def test_a_manager_that_firewalls_would_cut_off_is_a_problem(address: str, silent: bool) -> None:
+    end = f"[{address}]:2377" if ":" in address else f"{address}:2377"
+    observed = {**EVERYBODY, "m1": member("m1", remote_managers=(("id-m2", "192.0.2.12:2377"), ("stranger", end)))}
+    (problem,) = plan(observed, admitted=["192.0.2.11"], allow_silent=silent)["problems"]
+    assert problem.startswith(f"the manager stranger at {end} is in the swarm, and the inventory has no host with its")
+    assert "swarm_firewall_enabled: false" in problem
+    # The old entry of a host that was wiped has the host's address, and so has one that this run leaves out.
+    assert plan(observed, admitted=["192.0.2.11", address], allow_silent=silent)["problems"] == []
+    assert plan(observed, allow_silent=silent)["problems"] == []
+
+
 @pytest.mark.parametrize("silent", [False, True], ids=["for sure", "the first look"])
 def test_nobody_joins_beside_firewalls_that_are_not_told(silent: bool) -> None:
     some = {"m2": member("m2"), "w1": outside(), "m3": outside()}

@@ -1,10 +1,12 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A manager that is in the swarm and not in the inventory is named, and left as it is."""
+"""A manager that is in the swarm and not in the inventory is named, and neither cut off nor changed."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,9 +43,15 @@ def by_hand(lab: Lab) -> Iterator[None]:
 @pytest.mark.usefixtures("by_hand")
 def test_forgotten_manager_is_named_and_left_alone(lab: Lab, inventory: str, say: Callable[[str], None]) -> None:
     before = lab.nodes()[FORGOTTEN]
-    run = lab.playbook(
-        "playbooks/phase1_swarm_setup.yml", "-e", "swarm_cluster_allow_even_managers=true", inventory=inventory
-    )
+    phase = ("playbooks/phase1_swarm_setup.yml", "-e", "swarm_cluster_allow_even_managers=true")
+    run = lab.playbook(*phase, inventory=inventory)
+    assert run.returncode != 0, run.stdout
+    assert f"the manager {before['ID']} at 172.30.77.13:2377 is in the swarm, and" in " ".join(run.stdout.split())
+    assert set(re.findall(r"changed=(\d+)", run.stdout)) == {"0"}
+    say("the firewalls would cut it off: refused")
+
+    phase += ("--tags", "swarm_cluster,swarm_nodes")
+    run = lab.playbook(*phase, "-e", json.dumps({"swarm_firewall_enabled": False}), inventory=inventory)
     assert run.returncode == 0, run.stdout
     after = lab.nodes()[FORGOTTEN]
     warnings = [line.strip() for line in run.stdout.splitlines() if before["ID"] in line]
