@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+
+import pytest
 
 from tests.support.lab import MANAGERS, WORKERS, Lab
 
@@ -20,12 +23,22 @@ def reachable(lab: Lab, name: str) -> bool:
     return bool(lab.nodes()[name]["ManagerStatus"]["Reachability"] == "reachable")
 
 
+@pytest.fixture
+def kept_file(lab: Lab) -> Iterator[None]:
+    """m2's daemon.json, and an engine that runs with it, as they were, when the test has ended."""
+    lab.run("m2", "cp --preserve /etc/docker/daemon.json /run/daemon.json")
+    yield
+    lab.run("m2", "cp --preserve /run/daemon.json /etc/docker/daemon.json && systemctl restart docker")
+    lab.wait("m2 is back", lambda: reachable(lab, "m2"))
+
+
+@pytest.mark.usefixtures("kept_file")
 def test_only_the_engine_with_an_older_configuration_is_restarted(lab: Lab) -> None:
     before = engines(lab)
     # Another time of the file alone, or another order of its keys, is no other configuration.
     lab.run("m3", "touch /etc/docker/daemon.json")
     lab.run("m2", "sed --in-place '1s/{/{\"shutdown-timeout\": 20,/' /etc/docker/daemon.json")
-    run = lab.playbook("playbooks/phase1_swarm_setup.yml")
+    run = lab.playbook("playbooks/phase1_swarm_setup.yml", "--tags", "docker_engine")
     assert run.returncode == 0, run.stdout
     after = engines(lab)
     assert {name for name in before if before[name] != after[name]} == {"m2"}

@@ -20,7 +20,7 @@ def test_wiped_first_manager_rejoins_the_living_swarm(lab: Lab) -> None:
     assert up.returncode == 0, up.stdout
     assert lab.node("m1").run("command -v dockerd").rc != 0, "the new m1 is not bare"
 
-    run = lab.playbook("site.yml")
+    run = lab.playbook("playbooks/phase1_swarm_setup.yml")
     assert run.returncode == 0, run.stdout
 
     assert lab.run("m1", "docker info --format {{.Swarm.Cluster.ID}}").strip() == cluster

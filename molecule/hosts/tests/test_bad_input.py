@@ -16,6 +16,7 @@ from tests.support.lab import MANAGERS, WORKERS, Lab
 from tests.support.lab_firewall import PLAYBOOK
 
 PHASE = "playbooks/phase1_swarm_setup.yml"
+ENGINES = (PHASE, "--tags", "docker_engine")
 DAEMON = "/etc/docker/daemon.json"
 CONTROLLER = "172.30.77.1/32"
 
@@ -95,7 +96,7 @@ def engine(lab: Lab) -> str:
 def test_a_daemon_file_with_a_mistake(lab: Lab) -> None:
     lab.run("w1", f"echo '{{\"debug\": tru' > {DAEMON}")
     before = engine(lab)
-    run = lab.playbook(PHASE)
+    run = lab.playbook(*ENGINES)
     assert run.returncode != 0, run.stdout
     assert f"{DAEMON} is no JSON (line 1" in said(run.stdout)
     assert set(re.findall(r"changed=(\d+)", run.stdout)) == {"0"}
@@ -107,7 +108,7 @@ def test_live_restore_in_the_file_of_a_member(lab: Lab) -> None:
     """The engine runs, and would never again start in its swarm."""
     lab.run("w1", f"sed --in-place '1s/{{/{{\"live-restore\": true,/' {DAEMON}")
     before = engine(lab)
-    run = lab.playbook(PHASE)
+    run = lab.playbook(*ENGINES)
     assert run.returncode != 0, run.stdout
     for word in ("live-restore", "docker_engine_config_remove"):
         assert word in said(run.stdout)

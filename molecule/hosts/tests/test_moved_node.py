@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support.lab import MANAGERS, ROOT, WORKERS, Lab
-from tests.support.lab_firewall import PLAYBOOK, Firewall
+from tests.support.lab_firewall import Firewall
 from tests.support.packets import CONNECTED, SILENT, connect
 
 OLD, NEW = "172.30.77.22", "172.30.77.29"
@@ -42,7 +42,7 @@ def test_the_old_address_leaves_every_list(
         before = {address: connect("w2", "172.30.77.11", 2377, source=address) for address in (OLD, NEW)}
         say(f"before: {before}")
         assert before == {OLD: CONNECTED, NEW: SILENT}
-        run = lab.playbook(PLAYBOOK, "--limit", ",".join(OTHERS), inventory=moved)
+        run = lab.playbook(*firewall.arguments(*OTHERS), inventory=moved)
         assert run.returncode == 0, run.stdout
         assert not [name for name in OTHERS if OLD in firewall.loaded(name) + firewall.persisted(name)]
         after = {address: connect("w2", "172.30.77.11", 2377, source=address) for address in (OLD, NEW)}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tests.support.lab import Lab
 
 Say = Callable[[str], None]
-PHASE = "playbooks/phase1_swarm_setup.yml"
+HARDEN = "molecule/hosts/files/harden.yml"
 HARDENED = "w1"
 """Hardened before it was in a swarm: this is how phase 1 made every node."""
 BARE = "w2"
@@ -46,12 +46,13 @@ def test_in_a_swarm_and_then_hardened(lab: Lab, say: Say) -> None:
     lab.run(BARE, "nft delete table inet flotilla; echo '{}' > /etc/docker/daemon.json; systemctl restart docker")
     lab.wait("the bare node is Ready", lambda: ready(lab, BARE), 90)
 
-    run = lab.playbook(PHASE)
+    # In the engine's configuration is also what the lab's own playbook has there; it stays without it for this test.
+    run = lab.playbook(HARDEN)
     assert run.returncode == 0, run.stdout
     assert all(lab.node(BARE).file(path).exists for path in mine)
     assert ready(lab, BARE)
     restarted(lab, BARE)
-    again = lab.playbook(PHASE)
+    again = lab.playbook(HARDEN)
     assert again.returncode == 0, again.stdout
     assert set(re.findall(r"changed=(\d+)", again.stdout)) == {"0"}
 
