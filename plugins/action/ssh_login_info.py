@@ -26,10 +26,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         result.update({"changed": False, "over_ssh": False, "user": "", "login": "key", "address": "", "addresses": []})
-        if not ssh_login.is_over_ssh(self._connection):
+        over_ssh = ssh_login.is_over_ssh(self._connection)
+        if not over_ssh and not ssh_login.is_local(self._connection):
             return result
         # Not as the user that tasks become: it is the login that must stay possible.
         login = ssh_login.ask(self._low_level_execute_command)
+        if not over_ssh and not login.source:
+            return result
         user = USER.fullmatch(login.user)
         if not user:
             raise AnsibleError("the host does not say as whom Ansible logs in: %s" % login.error)
@@ -37,9 +40,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             {
                 "over_ssh": True,
                 "user": user[0],
-                "login": "password" if self._uses_password() else "key",
+                "login": "password" if over_ssh and self._uses_password() else "key",
                 "address": login.source,
-                "addresses": list(login.addresses),
+                # Where Ansible itself runs, others see it come from here too, and nothing is forwarded.
+                "addresses": list(login.addresses) if over_ssh else [],
             }
         )
         return result

@@ -68,10 +68,19 @@ options:
       concern:
         description: What the file belongs to.
         type: str
+  before_chrony:
+    description:
+      - For a host that is to get chrony. Where it is not installed yet, and another time daemon has servers of its own,
+        they are named, and nothing is changed, because that daemon goes when chrony comes.
+      - These are C(NTP=) and C(FallbackNTP=) of systemd-timesyncd, and C(server) and C(pool) lines of ntpsec, ntp and
+        openntpd. Those of the public pool are the distribution's, and don't count.
+    type: bool
+    default: false
   sshd:
     description:
       - Judges the SSH server's whole configuration with C(sshd -t) and C(sshd -T). It must be valid, follow the drop-in
-        in every line, and still let in who is named here.
+        in every line, and still let in who is named here. Nor may it ask anybody for a way of logging in that the
+        drop-in turns off (C(AuthenticationMethods), also after a C(Match)).
       - This is done in a run that changes nothing too, because a run may have ended between placing and judging, and
         others change files of the server.
     type: dict
@@ -157,6 +166,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.hardening import files as core
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import Plan
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import files, sshd
@@ -204,6 +214,9 @@ def place(plan: Plan, seen: Sequence[core.Seen], asked: dict[str, Any] | None) -
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Bring the files to what is declared."""
     wanted = core.parse(module.params["files"])
+    lost = files.lost_time_servers() if module.params["before_chrony"] else []
+    if lost:
+        raise DeclarationError(*lost)
     survey = files.observe(wanted)
     plan = core.plan(survey.seen)
     files.judge_copies(plan, wanted, module.tmpdir)
@@ -223,6 +236,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": FILE},
+            "before_chrony": {"type": "bool", "default": False},
             "sshd": {"type": "dict", "options": SSHD},
         },
         supports_check_mode=True,

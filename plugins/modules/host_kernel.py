@@ -51,6 +51,12 @@ options:
         description: Leave a higher number as it is. It is the stricter one.
         type: bool
         default: false
+      concern:
+        description:
+          - What the setting belongs to. Settings of a concern have a file of their own for the next boot, whose name is
+            that of O(sysctl_file) with C(-) and the concern before its end.
+          - The file of a concern that is not among O(sysctls) is left as it is.
+        type: str
   sysctl_file:
     description: The file that holds them for the next boot. Its name sorts after those of others.
     type: path
@@ -171,26 +177,31 @@ class Kernel:
 
     def judge_boot(self, settings: Sequence[sysctl.Setting]) -> None:
         """Refuse, or for settings that are not required tell, what another file undoes at the next boot."""
-        own = str(self.params["sysctl_file"])
         problems: list[str] = []
-        for setting, line in sysctl.undone(settings, kernel.boot_files(own), own):
-            (problems if setting.required else self.warnings).append(sysctl.conflict(setting, line))
+        parts = sysctl.by_file(settings, str(self.params["sysctl_file"]))
+        for own, part in parts.items():
+            # Those of the other concerns are written anew in this run.
+            files_there = [one for one in kernel.boot_files(own) if one[0] == own or one[0] not in parts]
+            for setting, line in sysctl.undone(part, files_there, own):
+                (problems if setting.required else self.warnings).append(sysctl.conflict(setting, line))
         if problems:
             raise DeclarationError(*problems)
 
     def texts(self, settings: Sequence[sysctl.Setting]) -> list[core_files.Wanted]:
         """The files for the next boot; what is not managed has none."""
-        found = []
+        parts = sysctl.by_file(settings, str(self.params["sysctl_file"]))
+        wanted = [(path, sysctl.render(part, HEADER)) for path, part in parts.items()]
         for option, path, text in (
-            ("sysctls", "sysctl_file", sysctl.render(settings, HEADER)),
+            ("sysctls", "sysctl_file", ""),
             ("modules", "modules_file", core_modules.render_load(self.modules, HEADER)),
             ("denied", "denied_file", core_modules.render_deny(self.denied, HEADER)),
         ):
-            if self.params[option] is not None:
-                content = text if self.params[option] else None
-                state = core_files.PRESENT if self.params[option] else core_files.ABSENT
-                found.append({"path": str(self.params[path]), "state": state, "content": content})
-        return core_files.parse(found)
+            if self.params[option] is not None and (text or not self.params[option]):
+                wanted.append((str(self.params[path]), text if self.params[option] else ""))
+        return core_files.parse([
+            {"path": path, "content": text} if text else {"path": path, "state": core_files.ABSENT}
+            for path, text in wanted
+        ])  # fmt: skip
 
     def run(self) -> dict[str, Any]:
         """Bring the kernel and the files to what is declared. What can be refused is refused before a file changes."""
@@ -220,6 +231,7 @@ def main() -> None:
         "value": {"type": "str", "required": True},
         "required": {"type": "bool", "default": False},
         "at_least": {"type": "bool", "default": False},
+        "concern": {"type": "str"},
     }
     module = AnsibleModule(
         argument_spec={

@@ -14,7 +14,9 @@ author:
 description:
   - Tells as whom Ansible logs in on a host, before any privilege escalation, so that a change of the SSH server never
     locks out who manages the host.
-  - Runs one small command over the connection, and none where the connection is not SSH.
+  - On the machine that Ansible itself runs on (a local connection) it tells who has started Ansible there, where that
+    one is logged in over SSH.
+  - Runs one small command over the connection, and none where the connection is neither SSH nor local.
 options: {}
 extends_documentation_fragment:
   - flotilla.swarm.attributes
@@ -43,15 +45,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 over_ssh:
-  description: Whether the connection is SSH.
+  description: Whether the connection is SSH, or is local and Ansible was started from a login over SSH.
   returned: always
   type: bool
 user:
-  description: The name on the host. Empty when the connection is not SSH.
+  description: The name on the host. Empty without a login over SSH.
   returned: always
   type: str
 login:
-  description: V(key) or V(password).
+  description: V(key) or V(password). On a local connection V(key), since Ansible does not see how somebody logged in.
   returned: always
   type: str
 address:

@@ -12,10 +12,13 @@ from typing import Any
 
 OVER_SSH = ("ssh", "paramiko", "paramiko_ssh", "libssh", "mitogen_ssh")
 """Connections, by the last part of their names, on which sshd tells where they come from."""
+LOCAL = "local"
+"""On the machine that Ansible runs on there is no connection, but whoever started it may have come in over SSH."""
+# Who became another user by sudo and kept SSH_CONNECTION (sudo -E) has logged in as SUDO_USER.
 # What a profile of the shell prints may come before, after and on the same line, so each answer is marked.
 QUESTION = (
     "printf '\\n%s\\n%s\\n%s\\n'"
-    ' "flotilla-user:$(id -un)"'
+    ' "flotilla-user:${SUDO_USER:-$(id -un)}"'
     ' "flotilla-from:$SSH_CONNECTION"'
     ' "flotilla-addresses:$(hostname -I 2>/dev/null)"'
 )
@@ -48,8 +51,15 @@ def is_over_ssh(connection: Any) -> bool:
     return str(connection.transport).rsplit(".", maxsplit=1)[-1] in OVER_SSH
 
 
+def is_local(connection: Any) -> bool:
+    """Whether the host is the machine that Ansible runs on."""
+    return str(connection.transport).rsplit(".", maxsplit=1)[-1] == LOCAL
+
+
 def ask(execute: Callable[..., dict[str, Any]]) -> Login:
     """Ask with one command, as the user who logs in: becoming another one drops the variable.
+
+    Over a local connection this is the SSH login of whoever started Ansible, if there is one.
 
     Args:
         execute: ``_low_level_execute_command`` of an action.

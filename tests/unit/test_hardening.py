@@ -107,6 +107,38 @@ def test_a_module_that_a_swarm_needs_is_refused_whoever_denies_it(module: str) -
     assert module in problem
 
 
+def test_what_the_user_names_replaces_the_roles_own_in_its_place() -> None:
+    extra = [
+        {"name": "net.ipv4.conf.all.rp_filter", "value": "0"},
+        {"name": "net.ipv4.ip_forward", "value": "1", "required": False},
+        {"name": "fs.suid_dumpable", "value": "2"},
+        {"name": "vm.swappiness", "value": "10"},
+    ]
+    concerns = templated("__node_hardening_concerns", ansible_facts=DEBIAN, node_hardening_sysctl_extra=extra,
+                         __node_hardening_login={"user": "ops", "login": "key", "address": ""})  # fmt: skip
+    sysctls = hardening_batch(concerns)["sysctls"]
+    assert sysctls[0] == {"name": "net.ipv4.ip_forward", "value": "1", "required": True, "concern": "sysctl_network"}
+    found = {s["name"]: (s["value"], s["concern"]) for s in sysctls}
+    assert len(found) == len(sysctls)
+    assert found["net.ipv4.conf.all.rp_filter"] == ("0", "sysctl_network")
+    assert found["fs.suid_dumpable"] == ("2", "core_dumps")
+    assert found["kernel.kptr_restrict"] == ("1", "sysctl_kernel")
+    assert (sysctls[-1]["name"], found["vm.swappiness"]) == ("vm.swappiness", ("10", "sysctl_network"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ([{"name": "net.ipv4.ip_forward", "value": "0"}], "sysctl net.ipv4.ip_forward = 0 breaks a swarm"),
+        ([{"name": "a.b", "value": "1"}, {"name": "a.b", "value": "2"}], "sysctl a.b is declared as 1 and as 2"),
+        ([{"name": "ip_forward", "value": "1"}], "sysctl ip_forward: write the name with dots"),
+    ],
+)
+def test_what_is_wrong_with_the_users_settings_is_said_with_the_key(extra: list[dict[str, str]], said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="node_hardening_sysctl_extra: " + said):
+        hardening_batch([{"id": "one", "enabled": True, "extra_sysctls": extra}])
+
+
 # --- What a host holds already ----------------------------------------------------------------------------------------
 
 
@@ -211,6 +243,37 @@ def test_who_logs_in_is_who_must_still_get_in(user: str, root: str) -> None:
         "login": "password",
         "address": "192.0.2.1",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "root"), [(False, "no"), (True, "yes"), ("no", "no"), ("yes", "yes"), ("", "prohibit-password")]
+)
+def test_root_without_quotes_means_the_same(said: bool | str, root: str) -> None:
+    content = templated(
+        "__node_hardening_sshd.files[0].content",
+        ansible_facts=DEBIAN,
+        node_hardening_sshd_permit_root_login=said,
+        __node_hardening_login={"user": "root", "login": "key", "address": ""},
+    )
+    assert "PermitRootLogin %s\n" % root in content
+
+
+@pytest.mark.parametrize(("switch", "said"), [(False, "no"), (True, "yes")])
+def test_a_second_factor_has_a_switch(switch: bool, said: str) -> None:
+    content = templated(
+        "__node_hardening_sshd.files[0].content",
+        ansible_facts=DEBIAN,
+        node_hardening_sshd_keyboard_interactive=switch,
+        __node_hardening_login={"user": "ops", "login": "key", "address": ""},
+    )
+    assert "KbdInteractiveAuthentication %s\n" % said in content
+
+
+def test_time_servers_are_looked_for_before_anything_is_changed() -> None:
+    tasks = yaml.safe_load((ROLE / "tasks/preflight.yml").read_text(encoding="utf-8"))
+    (task,) = [task for task in tasks if "flotilla.swarm.host_files" in task]
+    assert task["flotilla.swarm.host_files"] == {"files": [], "before_chrony": True}
+    assert task["when"] == ["node_hardening_chrony", "node_hardening_chrony_servers | length == 0"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.hardening import files as core
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import files as host
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import sshd
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.modules import host_files
@@ -203,3 +204,61 @@ def test_something_else_in_the_place_of_a_file_is_refused() -> None:
     (wanted,) = core.parse([{"path": "/a", "content": "x"}])
     with pytest.raises(DeclarationError, match="/a is to be a file and is a link"):
         core.plan([core.Seen(wanted, "/a", core.Found("link"))])
+
+
+# --- Time servers that go with their daemon ---------------------------------------------------------------------------
+
+TIMESYNCD = "usr/lib/systemd/systemd-timesyncd"
+
+
+def lost(root: Path, **files: str) -> list[str]:
+    """What is said of a host with these files; ``__`` stands for / in their names, and ``_`` for a dot."""
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return host.lost_time_servers(root)
+
+
+def installed(root: Path, *programs: str) -> Path:
+    for program in programs:
+        (root / program).parent.mkdir(parents=True, exist_ok=True)
+        (root / program).touch()
+    return root
+
+
+def test_servers_of_a_time_daemon_that_chrony_replaces_are_named(tmp_path: Path) -> None:
+    installed(tmp_path, TIMESYNCD)
+    drop_in = "[Time]\nNTP=10.0.0.1 0.debian.pool.ntp.org 10.0.0.2\n"
+    (said,) = lost(tmp_path, etc__systemd__timesyncd_conf="#NTP=a\n", run__systemd__timesyncd_conf_d__a_conf=drop_in)
+    assert said.startswith("/run/systemd/timesyncd.conf.d/a.conf names 10.0.0.1, 10.0.0.2, and chrony,")
+    assert "set node_hardening_chrony_servers to" in said
+    assert "node_hardening_chrony to false" in said
+    # A file of the same name in /etc counts in its place, and an empty value takes back those before it.
+    assert lost(tmp_path, etc__systemd__timesyncd_conf_d__a_conf="") == []
+    own = {"etc__systemd__timesyncd_conf": "NTP=10.0.0.1\nFallbackNTP=10.0.0.9\n"}
+    (said,) = lost(tmp_path, etc__systemd__timesyncd_conf_d__a_conf="NTP=\n", **own)
+    assert "names 10.0.0.9, and" in said
+
+
+def test_servers_of_the_distribution_are_not_lost(tmp_path: Path) -> None:
+    installed(tmp_path, "usr/sbin/ntpd")
+    default = "server 127.127.1.0\npool 0.debian.pool.ntp.org iburst\npool -4 ntp.ubuntu.com # Canonical's\nserverx a\n"
+    assert lost(tmp_path, etc__ntpsec__ntp_conf=default) == []
+    (said,) = lost(tmp_path, etc__ntpsec__ntp_conf=default + "server -4 10.0.0.1 iburst\n")
+    assert said.startswith("/etc/ntpsec/ntp.conf names 10.0.0.1, and")
+
+
+@pytest.mark.parametrize("programs", [(), ("usr/sbin/chronyd", TIMESYNCD)], ids=["no daemon", "chrony is there"])
+def test_no_server_is_lost_without_a_daemon_or_with_chrony(tmp_path: Path, programs: tuple[str, ...]) -> None:
+    assert lost(installed(tmp_path, *programs), etc__systemd__timesyncd_conf="NTP=10.0.0.1\n") == []
+
+
+def test_nothing_is_placed_where_time_servers_would_be_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "lost_time_servers", lambda: ["/x names 10.0.0.1"])
+    batch = [{"path": str(tmp_path / "a"), "content": "x"}]
+    assert run(capsys, batch, before_chrony=True)["msg"] == "/x names 10.0.0.1"
+    assert list(tmp_path.iterdir()) == []
+    assert not run(capsys, [])["changed"]

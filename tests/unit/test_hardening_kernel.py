@@ -183,3 +183,14 @@ def test_modules_to_load_and_to_deny() -> None:
         modules.parse(["br_netfilter"], ["br-netfilter"])
     with pytest.raises(DeclarationError, match="no name of a kernel module"):
         modules.parse(["a b"], [])
+
+
+def test_each_concern_has_a_file_that_is_read_late() -> None:
+    one, two, three = Setting("a.a", "1", concern="one"), Setting("a.b", "1", concern="two"), Setting("a.c", "1")
+    parts = sysctl.by_file([one, three, two], OWN)
+    assert parts == {
+        "/etc/sysctl.d/zz-flotilla-one.conf": [one],
+        OWN: [three],
+        "/etc/sysctl.d/zz-flotilla-two.conf": [two],
+    }
+    assert all(Path(path).name > "99-sysctl.conf" for path in parts)

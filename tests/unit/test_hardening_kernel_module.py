@@ -152,3 +152,30 @@ def test_what_a_swarm_can_not_live_with_is_refused(
     assert found["failed"]
     assert said in found["msg"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_concern_that_is_switched_off_keeps_its_file(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.settings["a.b"] = "0"
+    network, other = {**FORWARD, "concern": "network"}, {"name": "a.b", "value": "1", "concern": "other"}
+    assert run(capsys, tmp_path, sysctls=[network, other])["changed"]
+    assert (tmp_path / "sysctl-network").read_text(encoding="utf-8") == (
+        host_kernel.HEADER + "-net.ipv4.ip_forward = 1\n"
+    )
+    run(capsys, tmp_path, sysctls=[{**other, "value": "2"}])
+    assert {path.name: path.read_text(encoding="utf-8").splitlines()[1:] for path in tmp_path.iterdir()} == {
+        "sysctl-network": ["-net.ipv4.ip_forward = 1"],
+        "sysctl-other": ["-a.b = 2"],
+    }
+
+
+def test_what_another_concerns_file_held_before_undoes_nothing(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = [(str(tmp_path / "sysctl-z"), "net.ipv4.ip_forward = 0\n")]
+    monkeypatch.setattr(kernel, "boot_files", lambda own: [(own, ""), *(one for one in later if one[0] != own)])
+    machine.settings["a.b"] = "0"
+    network = {**FORWARD, "concern": "network"}
+    assert run(capsys, tmp_path, sysctls=[network])["failed"]
+    assert run(capsys, tmp_path, sysctls=[network, {"name": "a.b", "value": "1", "concern": "z"}])["changed"]

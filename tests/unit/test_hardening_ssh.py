@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.flotilla.swarm.plugins.action import ssh_login_info
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.hardening import ssh
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import command, sshd
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.plugin_utils import ssh_login
 
 OWN = "/etc/ssh/sshd_config.d/00-flotilla.conf"
@@ -67,6 +71,74 @@ def test_who_connects_is_never_locked_out(
     problems = ssh.lockout(effective, user, login, has_key)
     assert bool(problems) == bool(mend)
     assert not mend or mend in problems[0]
+
+
+# --- More than one factor ---------------------------------------------------------------------------------------------
+
+OFF = "KbdInteractiveAuthentication no\nPasswordAuthentication no\n"
+BOTH = "AuthenticationMethods publickey,keyboard-interactive:pam\n"
+SWITCH = "node_hardening_sshd_keyboard_interactive to true"
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "said"),
+    [
+        (BOTH, OFF, "publickey,keyboard-interactive:pam of /x needs keyboard-interactive, .*" + SWITCH),
+        ("Match Group admins\n" + BOTH, OFF, r"of /x \(Match Group admins\) needs keyboard-interactive, .*" + SWITCH),
+        ("authenticationmethods=\"publickey,password\"\n", OFF, "node_hardening_sshd_password_authentication to true"),
+        (BOTH, OFF.replace("Interactive", "interactive").replace("no", "yes", 1), ""),
+        # One list that can be met is enough; a Match may turn on what is off; the first one for everybody counts.
+        ("AuthenticationMethods publickey,keyboard-interactive publickey # either\n", OFF, ""),
+        ("Match User a\nChallengeResponseAuthentication yes\n" + BOTH, OFF, ""),
+        ("AuthenticationMethods any\n" + BOTH, OFF, ""),
+        ("# " + BOTH, OFF, ""),
+    ],
+)  # fmt: skip
+def test_nobody_is_asked_for_a_method_that_is_off(text: str, declared: str, said: str) -> None:
+    problems = ssh.unmet_methods(declared, [(OWN, declared), ("/x", text)])
+    assert bool(problems) == bool(said)
+    if said:
+        assert re.search(said, problems[0])
+
+
+class Server:
+    """An SSH server with these files, whose own words are ``EFFECTIVE``."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.main, self.keys = directory / "sshd_config", directory / "keys"
+        self.main.write_text("", encoding="utf-8")
+        self.asked: list[str] = []
+        monkeypatch.setattr(sshd, "MAIN", self.main)
+        monkeypatch.setattr(sshd, "DROPINS", directory)
+        monkeypatch.setattr(sshd, "_SEPARATION", directory)
+        monkeypatch.setattr(command, "demand", self.demand)
+
+    def demand(self, words: list[str], _what: str) -> str:
+        self.asked.append(words[1])
+        return EFFECTIVE + "authorizedkeysfile %s\n" % self.keys
+
+    def judge(self, declared: str = DROPIN) -> None:
+        sshd.judge(OWN, declared, pwd.getpwuid(os.geteuid()).pw_name, "key", "")
+
+
+def test_a_method_that_is_off_is_named_before_sshd_refuses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(tmp_path, monkeypatch)
+    server.main.write_text(BOTH, encoding="utf-8")
+    with pytest.raises(HostError, match=SWITCH):
+        server.judge(OFF)
+    assert server.asked == []
+
+
+def test_keys_that_cant_be_read_are_not_said_to_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(tmp_path, monkeypatch)
+    with pytest.raises(HostError, match="has no key in authorized_keys"):
+        server.judge()
+    server.keys.mkdir()  # as unreadable as a file that NFS keeps from root
+    with pytest.raises(HostError, match=r"is not known \(.*keys can't be read: Is a directory\).*let root read"):
+        server.judge()
+    server.keys.rmdir()
+    server.keys.write_text("# mine\nssh-ed25519 AAAA\n", encoding="utf-8")
+    server.judge()
 
 
 def test_where_keys_lie_is_the_servers_word() -> None:
@@ -149,3 +221,21 @@ def test_the_question_is_one_that_a_shell_answers() -> None:
 def test_another_connection_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     found = answer(monkeypatch, Connection("community.docker.docker"), {})
     assert (found["over_ssh"], found["user"]) == (False, "")
+
+
+def test_where_ansible_itself_runs_it_is_who_started_it_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Others see Ansible come from this host too, so its addresses would make it their jump host.
+    expected = {**EXPECTED, "addresses": []}
+    for transport in ("local", "ansible.builtin.local"):
+        assert answer(monkeypatch, Connection(transport, "x"), {"rc": 0, "stdout": SAID}) == expected
+    nobody = {**expected, "over_ssh": False, "user": "", "address": ""}
+    for said in ({"rc": 0, "stdout": SAID.replace("192.0.2.9 50000 192.0.2.11 22", "")}, {"rc": 1}):
+        assert answer(monkeypatch, Connection("local"), said) == nobody
+
+
+def test_who_became_another_user_has_logged_in_under_the_first_name() -> None:
+    environment = {"PATH": os.environ["PATH"], "SUDO_USER": "ops"}
+    ran = subprocess.run(
+        ["/bin/sh", "-c", ssh_login.QUESTION], env=environment, capture_output=True, text=True, check=True
+    )
+    assert dict(ssh_login.ANSWER.findall(ran.stdout))["user"] == "ops"

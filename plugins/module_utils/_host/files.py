@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .._core.hardening import files as core
+from .._core.hardening import time_servers
 from .._core.plan import CREATE, REMOVE, Plan, Step
 from . import command
 from .errors import HostError
@@ -86,6 +87,39 @@ def look(path: str, *, with_content: bool = False) -> core.Found | None:
     except OSError as error:
         raise HostError("%s can't be read: %s" % (path, error.strerror)) from error
     return core.Found(kind, _user(status.st_uid), _group(status.st_gid), stat.S_IMODE(status.st_mode), content)
+
+
+def lost_time_servers(root: Path = Path("/")) -> list[str]:
+    """A sentence for each file with time servers that nobody would follow once chrony is installed.
+
+    Raises:
+        HostError: one can't be read.
+    """
+    if (root / time_servers.CHRONY.lstrip("/")).exists():
+        return []
+    problems = []
+    for daemon in time_servers.DAEMONS:
+        if (root / daemon.program.lstrip("/")).exists():
+            problems += time_servers.lost(_texts(daemon, root))
+    return problems
+
+
+def _texts(daemon: time_servers.Daemon, root: Path) -> list[tuple[str, str]]:
+    drop_ins: dict[str, Path] = {}
+    for directory in daemon.drop_ins:
+        for path in (root / directory.lstrip("/")).glob("*.conf"):
+            drop_ins.setdefault(path.name, path)
+    paths = [*(root / path.lstrip("/") for path in daemon.main), *(drop_ins[name] for name in sorted(drop_ins))]
+    found = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise HostError("%s can't be read: %s" % (path, error.strerror)) from error
+        found.append(("/" + str(path.relative_to(root)), text))
+    return found
 
 
 def judge_copies(plan: Plan, wanted: Sequence[core.Wanted], scratch: str) -> None:

@@ -31,18 +31,23 @@ def judge(own: str, declared: str, user: str, login: str, address: str) -> None:
         address: from where this user connects; empty = not known.
 
     Raises:
-        HostError: sshd refuses it, does not follow our drop-in, or would lock that user out.
+        HostError: sshd refuses it, does not follow our drop-in, or would lock out that user, or anybody whom it asks
+            for a method that our drop-in turns off.
     """
+    files = _files()
+    unmet = ssh.unmet_methods(declared, files)
+    if unmet:
+        raise HostError("; ".join(unmet))
     with _separation():
         command.demand([PROGRAM, "-t"], "sshd refuses its configuration")
         # Without Match blocks, which are exceptions that somebody made on purpose.
         effective = command.demand([PROGRAM, "-T"], "sshd does not say what its configuration means")
-        problems = ssh.not_in_effect(declared, effective, _files(), own)
+        problems = ssh.not_in_effect(declared, effective, files, own)
         if user:
             # With those that apply to this user.
             who = "user=%s,host=%s,addr=%s" % (user, address or "localhost", address or "127.0.0.1")
             for_user = command.demand([PROGRAM, "-T", "-C", who], "sshd does not say what it means for %s" % user)
-            problems += ssh.lockout(for_user, user, login, _has_key(for_user, user))
+            problems += ssh.lockout(for_user, user, login, *_has_key(for_user, user))
     if problems:
         raise HostError("; ".join(problems))
 
@@ -57,22 +62,28 @@ def _files() -> list[tuple[str, str]]:
     return found
 
 
-def _has_key(effective: str, user: str) -> bool | None:
-    """Whether a public key of the user is on the host; None when keys come from elsewhere."""
+def _has_key(effective: str, user: str) -> tuple[bool | None, str]:
+    """Whether a public key of the user is on the host (None: keys come from elsewhere), and what can't be read."""
     try:
         home = pwd.getpwnam(user).pw_dir
     except KeyError:
-        return None  # it is known to another directory than the host's own
+        return None, ""  # it is known to another directory than the host's own
     paths = ssh.key_files(effective, user, home)
-    return None if paths is None else any(_holds_key(Path(path)) for path in paths)
-
-
-def _holds_key(path: Path) -> bool:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+    if paths is None:
+        return None, ""
+    unread = []
+    for path in paths:
+        try:
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            # As root can't on a home that NFS exports with root_squash.
+            unread.append("%s can't be read: %s" % (path, error.strerror))
+            continue
+        if any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+            return True, ""
+    return False, ", ".join(unread)
 
 
 @contextlib.contextmanager

@@ -28,12 +28,14 @@ class Setting:
         value: with single blanks between several numbers.
         required: it is an error when the kernel lacks it, or when another file undoes it at the next boot.
         at_least: a higher number that is there already stays, since it is the stricter one.
+        concern: what it belongs to; each has a file of its own for the boot.
     """
 
     name: str
     value: str
     required: bool = False
     at_least: bool = False
+    concern: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def parse(items: Sequence[Mapping[str, Any]]) -> list[Setting]:
             problems.append("sysctl %s has no value" % name)
         elif name in settings and settings[name].value != value:
             problems.append("sysctl %s is declared as %s and as %s" % (name, settings[name].value, value))
-        settings[name] = Setting(name, value, bool(item.get("required")), bool(item.get("at_least")))
+        required, at_least = bool(item.get("required")), bool(item.get("at_least"))
+        settings[name] = Setting(name, value, required, at_least, str(item.get("concern") or ""))
     if problems:
         raise DeclarationError(*problems)
     return list(settings.values())
@@ -127,6 +130,18 @@ def absent(settings: Sequence[Setting], live: Mapping[str, str | None]) -> list[
 def render(settings: Sequence[Setting], header: str) -> str:
     """The text of our sysctl.d file. A leading ``-`` lets the others be set when the kernel lacks one."""
     return header + "".join("-%s = %s\n" % (s.name, s.value) for s in settings)
+
+
+def by_file(settings: Sequence[Setting], path: str) -> dict[str, list[Setting]]:
+    """The settings of each sysctl.d file: of each concern beside ``path``, with its ID in the name, of none in it.
+
+    So what one concern has set stays at the next boot while it is switched off and another's file is written anew.
+    """
+    stem = path[: -len(".conf")] if path.endswith(".conf") else path
+    found: dict[str, list[Setting]] = {}
+    for s in settings:
+        found.setdefault("%s-%s%s" % (stem, s.concern, path[len(stem) :]) if s.concern else path, []).append(s)
+    return found
 
 
 def lines(path: str, text: str) -> list[Line]:
