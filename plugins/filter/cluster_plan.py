@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import clock, kernel
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.cluster import cut_off, plan_cluster
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.cluster import plan_cluster
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.membership import NOTHING
 
 UNAWARE = (
@@ -27,14 +27,12 @@ def cluster_plan(
     allow_silent: bool = False,
     max_clock_skew: float = 0,
     unaware: Sequence[str] = (),
-    admitted: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """What must be done so that the declared hosts are one swarm, as a dictionary, and what their kernels lack.
 
     Clocks that differ, or were not read, hinder hosts from joining. A swarm that is complete is only warned of them,
     and so is whoever will mend hosts and ask again (``allow_silent``), because the role that mends a clock runs in
     between. Hosts that are left out of the run keep their lists of members, so beside ``unaware`` ones nobody joins.
-    Where hosts are about to let in only who is ``admitted``, no manager of the swarm may be missing among these.
     """
     plan = plan_cluster(
         observed, list(managers), list(workers), allow_even=allow_even, allow_silent=allow_silent
@@ -47,8 +45,6 @@ def cluster_plan(
     joining = [*plan["join_managers"], *plan["join_workers"]]
     if joining and unaware:
         plan["problems"] = [*plan["problems"], UNAWARE % (", ".join(joining), ", ".join(unaware))]
-    if admitted is not None:
-        plan["problems"] = [*plan["problems"], *cut_off(observed, admitted)]
     return {**plan, "lacking": kernel.lacking_by_hosts(kernels)}
 
 

@@ -101,6 +101,9 @@ membership:
       description: Node ID and address of each manager that this node knows.
       type: list
       elements: dict
+    data_path_port:
+      description: UDP port of the swarm's overlay traffic, V(0) for the default. Null where it is not known (workers).
+      type: int
     error:
       description: What is wrong, in the engine's words. A manager without a quorum says so here.
       type: str
@@ -114,6 +117,7 @@ membership:
     address: 192.0.2.21
     remote_managers:
       - {node_id: k5dzym3pkktvn2q0sl3nclcvt, address: "192.0.2.11:2377"}
+    data_path_port: null
     error: ""
 underlay:
   description: The network below the overlays, as far as it can be told. It can't be told of a host in no swarm.

@@ -90,9 +90,17 @@ def test_a_manager_knows_it_from_the_engine() -> None:
     assert (seen.cluster_id, seen.role, seen.answers) == ("c", "manager", True)
 
 
+@pytest.mark.parametrize(("cluster", "port"), [({}, None), ({"DataPathPort": 0}, 0), ({"DataPathPort": 7777}, 7777)])
+def test_a_manager_knows_the_data_path_port(cluster: dict[str, Any], port: int | None) -> None:
+    seen = membership.read(info("active", NodeID="n", ControlAvailable=True, Cluster={"ID": "c", **cluster}), None)
+    assert seen.data_path_port == port
+    assert Membership.from_dict(seen.as_dict()) == seen
+
+
 def test_a_manager_without_quorum_does_not_answer_but_keeps_its_swarm() -> None:
-    answer = info("active", NodeID="n", ControlAvailable=True, Cluster={"ID": ""}, Error="no leader")
+    answer = info("active", NodeID="n", ControlAvailable=True, Cluster={"ID": "", "DataPathPort": 0}, Error="no leader")
     seen = membership.read(answer, certificate.parse(PEM))
+    assert seen.data_path_port is None
     assert (seen.cluster_id, seen.is_manager, seen.answers) == ("clusterid0123", True, False)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +36,7 @@ NODE_AVAILABILITY = "swarm_nodes_availability"
 """The host variables of the role ``swarm_nodes``."""
 MEND_UNREACHABLE = (
     "bring it back, or correct its address; a run on a swarm that is there can leave it out (--limit), and a host that "
-    "is gone for good is taken out of the inventory"
-)
-
-CUT_OFF = (
-    "the manager %s at %s is in the swarm, and the inventory has no host with its address: the firewalls would cut it "
-    "off, and the swarm may lose its quorum. Put it into the inventory; or, if it is to go, demote and remove it there "
-    "first; or leave the firewalls as they are with swarm_firewall_enabled: false"
+    "is gone for good is taken out of the swarm (docker node demote, docker node rm) and out of the inventory"
 )
 
 
@@ -238,30 +232,13 @@ def _cluster_warnings(
         warnings.append("not in this run and left alone: %s" % ", ".join(unasked))
     if unasked or silent:
         return warnings  # a manager that is unknown here may be one of these
+    ours = {membership.node_id for membership in known.values()}
+    strangers = {peer for m in known.values() if m.answers for peer in m.remote_managers if peer[0] not in ours}
     warnings += [
         "the manager %s at %s is in the swarm but not in the inventory; it is left alone" % peer
-        for peer in _strangers(known)
+        for peer in sorted(strangers)
     ]
     return warnings
-
-
-def _strangers(known: Mapping[str, Membership]) -> list[tuple[str, str]]:
-    """Node ID and ``address:port`` of each manager of the swarm that is none of the hosts that were asked."""
-    ours = {membership.node_id for membership in known.values()}
-    return sorted({peer for m in known.values() if m.answers for peer in m.remote_managers if peer[0] not in ours})
-
-
-def cut_off(observed: Mapping[str, Mapping[str, Any] | None], admitted: Collection[str]) -> list[str]:
-    """A problem for each manager that the hosts would no longer let in; closing them to it may cost the quorum.
-
-    A host that was asked is never meant: whoever declares another address for it wants the old one gone.
-
-    Args:
-        observed: as for plan_cluster.
-        admitted: the addresses that the hosts will let in as members, in their canonical form.
-    """
-    known, _silent, _in_vain = _split(observed, True)
-    return [CUT_OFF % peer for peer in _strangers(known) if peer[1].rpartition(":")[0].strip("[]") not in admitted]
 
 
 def join_addresses(nodes: Sequence[Mapping[str, Any]], asked: str) -> list[str]:

@@ -52,6 +52,7 @@ class Membership:
         is_manager: this engine answers manager requests now (ControlAvailable).
         address: the address that this node advertises.
         remote_managers: (node ID, ``address:port``) of each manager this node knows.
+        data_path_port: UDP port of the swarm's VXLAN, 0 for the default; None where it is not known, as on workers.
         error: the engine's own words about what is wrong ("" = nothing). A manager without quorum says so here. Of a
             silent engine it says how it was asked in vain.
     """
@@ -64,6 +65,7 @@ class Membership:
     is_manager: bool = False
     address: str | None = None
     remote_managers: tuple[tuple[str, str], ...] = ()
+    data_path_port: int | None = None
     error: str = ""
 
     @property
@@ -81,6 +83,7 @@ class Membership:
             "is_manager": self.is_manager,
             "address": self.address,
             "remote_managers": [{"node_id": node_id, "address": address} for node_id, address in self.remote_managers],
+            "data_path_port": self.data_path_port,
             "error": self.error,
         }
 
@@ -106,16 +109,18 @@ def read(info: Mapping[str, Any], certificate: Certificate | None) -> Membership
         return Membership(INACTIVE, node_name=info.get("Name"), error=str(swarm.get("Error") or ""))
     is_manager = bool(swarm.get("ControlAvailable"))
     role = MANAGER if is_manager else certificate.role if certificate else None
+    cluster = swarm.get("Cluster") or {}
     remotes = [(str(peer.get("NodeID")), str(peer.get("Addr"))) for peer in swarm.get("RemoteManagers") or ()]
     return Membership(
         local_state=str(state),
-        cluster_id=(swarm.get("Cluster") or {}).get("ID") or (certificate.cluster_id if certificate else None),
+        cluster_id=cluster.get("ID") or (certificate.cluster_id if certificate else None),
         node_id=swarm.get("NodeID") or (certificate.node_id if certificate else None),
         node_name=info.get("Name"),
         role=role,
         is_manager=is_manager,
         address=swarm.get("NodeAddr") or None,
         remote_managers=tuple(sorted(remotes)),
+        data_path_port=cluster.get("DataPathPort") if cluster.get("ID") else None,
         error=str(swarm.get("Error") or ""),
     )
 
