@@ -118,6 +118,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "open quotes": ({"custom_rules": ['log prefix "x']}, "opens quotes and does not close them"),
     "a backslash": ({"custom_rules": ["accept \\"]}, "holds a backslash"),
     "a comment": ({"custom_rules": ["# accept"]}, "holds a '#', after which nft reads nothing"),
+    "an interface by number": ({"custom_rules": ["iif eth0 accept"]}, "says iif: at boot no interface is there yet"),
     "a flush": ({"custom_rules": ["accept flush ruleset"]}, "says flush: it would empty tables"),
     "another table": ({"custom_rules": ["accept table inet x"]}, "says table: only the firewall's own table"),
     "a file": ({"custom_rules": ['include "/tmp/x"']}, "says include: what a file holds can't be compared"),

@@ -29,7 +29,7 @@ COUNT = """
 table inet count {
     chain passed_on {
         type filter hook postrouting priority 0; policy accept;
-        udp dport 9 counter
+        udp dport { 9, 4789 } counter
     }
 }
 """
@@ -69,12 +69,15 @@ def routes(hosts: tuple[Host, Host, Host]) -> Routes:
         return "counter packets 0 " not in there.run("nft", "list", "table", "inet", "count")
 
     def run(routing: bool) -> dict[str, bool]:
-        declared = {**GOOD, "routing": routing, "open": [{"port": 53, "protocol": "udp"}]}
+        members = [*GOOD["members"], HERE[0]]
+        declared = {**GOOD, "members": members, "routing": routing, "open": [{"port": 53, "protocol": "udp"}]}
         there.run("nft", "-f", "-", given=ruleset.render(model.parse(declared)).text)
         return {
             "through": passed(here, BEHIND, 9),
             "to a container": passed(here, CONTAINER, 9),
             "from a container": passed(container, HERE[0], 9),
+            "from a container to the swarm's port of a member": passed(container, HERE[0], 4789),
+            "from a container to such a port of another": passed(container, BEHIND, 4789),
             "from a container to behind": passed(container, BEHIND, 9),
         }
 
@@ -87,6 +90,8 @@ def test_a_host_routes_for_its_containers_and_for_others_only_when_it_is_told_to
         "through": routing,
         "to a container": False,
         "from a container": True,
+        "from a container to the swarm's port of a member": False,
+        "from a container to such a port of another": True,
         "from a container to behind": True,
     }
 

@@ -117,7 +117,8 @@ def test_the_chains_stand_where_docker_has_not_translated_yet() -> None:
     assert chains["forward"][0] == "type filter hook forward priority filter - 10; policy accept;"
     forward = chains["forward"]
     # What was published was translated; what containers send comes from their bridges; the rest found its own way.
-    assert forward[1:3] == ["ct state established,related accept", "ct status dnat accept"]
+    assert forward[1:4] == [f'iifname "{name}" jump to_members' for name in ("docker0", "docker_gwbridge", "br-*")]
+    assert forward[4:6] == ["ct state established,related accept", "ct status dnat accept"]
     assert (forward[-2], forward[-1]) == ('iifname "br-*" accept', "counter drop")
     routing = Ruleset(rendered(routing=True).text).chains["forward"]
     assert routing[:-3] == forward[:-1]

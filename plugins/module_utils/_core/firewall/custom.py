@@ -21,6 +21,8 @@ _FORBIDDEN = {
     "define": "it stands alone",
     "redefine": "it stands alone",
     "undefine": "it stands alone",
+    "iif": "at boot no interface is there yet, so write iifname",
+    "oif": "at boot no interface is there yet, so write oifname",
     "meter": "it fills a set while it runs, so the table would never be as declared",
 }
 

@@ -21,6 +21,8 @@ Where a packet is judged, and why there:
   for there the swarm's port is the source. Replies to a container that sends from one of these ports are: nothing tells
   them from a former member's packets.
 - A container can write any source address: what comes out of Docker's bridges is never a member nor an administrator.
+  On other nodes it would be one, for there it carries its host's address: so the swarm's ports of all members are
+  closed to containers where they leave their host.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def render(rules: HostRules) -> Rendered:
     """The table of one host. The same rules give the same text."""
     lines = ["# Managed by Ansible (flotilla.swarm.swarm_firewall)", *REMOVAL.splitlines(), "table %s {" % TABLE]
     custom_lines: dict[int, int] = {}
-    blocks = [*_sets(rules), *_hooks(rules), _custom(rules), _host(rules), _containers(rules), _members_only()]
+    chains = [_custom(rules), _host(rules), _containers(rules), _to_members(rules), _members_only()]
+    blocks = [*_sets(rules), *_hooks(rules), *chains]
     for number, (head, *body) in enumerate(blocks):
         lines.extend([""] if number else [])
         lines.append("\t%s {" % head)
@@ -107,6 +110,7 @@ def _hooks(rules: HostRules) -> list[list[str]]:
         _chain(
             "forward",
             "type filter hook forward priority filter - 10; policy accept;",
+            *('iifname "%s" jump to_members' % name for name in CONTAINER_INTERFACES),
             "ct state established,related accept",
             "ct status dnat accept",
             *('iifname "%s" accept' % name for name in CONTAINER_INTERFACES),
@@ -200,6 +204,19 @@ def _containers(rules: HostRules) -> list[str]:
         "ct state invalid counter drop",
         *("%s dport %s accept" % (opening.protocol, ports_text((opening.first, opening.last))) for opening in openings),
         "counter drop",
+    )
+
+
+def _to_members(rules: HostRules) -> list[str]:
+    """What this host's containers may not reach on members."""
+    return _chain(
+        "to_members",
+        *(
+            "%s daddr @members%d %s dport %s counter drop"
+            % (word, version, protocol, _group(str(port) for port in sorted(ports)))
+            for word, version in (("ip", 4), ("ip6", 6))
+            for protocol, ports in sorted(rules.swarm_ports.items())
+        ),
     )
 
 
