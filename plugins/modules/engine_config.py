@@ -132,6 +132,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._core import daemon_config
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.audit import arguments
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.daemon_dangers import SWARM_POOLS, Allowed
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import loaded_config
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import engine_command
 
@@ -140,11 +141,17 @@ MODE = 0o644
 
 
 def read(path: Path) -> str:
-    """The file's text; empty when there is none."""
+    """The file's text; empty when there is none.
+
+    Raises:
+        DeclarationError: it is no text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
+    except UnicodeDecodeError as error:
+        raise DeclarationError("%s is no JSON (%s): mend it" % (path, error)) from error
 
 
 def validate(module: AnsibleModule, candidate: str) -> bool:
@@ -172,9 +179,20 @@ def replace(module: AnsibleModule, path: Path, text: str) -> bool:
 
 
 def command_line(path: str) -> dict[str, Any]:
-    """What is on the command line of the engine that reads this file, as keys of it; nothing where none does."""
+    """What is on the command line of the engine that reads this file, as keys of it; nothing where none does.
+
+    Raises:
+        DeclarationError: it is the engine's usual file, and the engine goes by another.
+    """
     flags = arguments.parse(engine_command.arguments())
-    return flags if flags.get("config-file", CONFIGURATION) == path else {}
+    named = str(flags.get("config-file", CONFIGURATION))
+    if path == CONFIGURATION != named:
+        raise DeclarationError(
+            "the engine goes by %s (--config-file on its command line), so what is written to %s would change nothing: "
+            "take the flag out of docker.service, and bring what that file holds into docker_engine_config"
+            % (named, path)
+        )
+    return flags if named == path else {}
 
 
 def allowed(params: dict[str, Any]) -> Allowed:

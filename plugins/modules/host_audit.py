@@ -108,17 +108,29 @@ Readings = dict[str, dict[str, Any]]
 
 
 def configuration() -> dict[str, Any]:
-    """What the engine goes by: its file and its arguments."""
+    """What the engine goes by: its arguments, and the file that they name or else the usual one."""
+    given = audit_facts.engine_arguments()
+    path = configuration_file(given)
     try:
-        text = CONFIGURATION.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         text = ""
-    file = daemon_config.parse(text, str(CONFIGURATION))
-    return arguments.effective(file, audit_facts.engine_arguments())
+    return arguments.effective(daemon_config.parse(text, str(path)), given)
+
+
+def configuration_file(given: list[str]) -> Path:
+    return Path(str(arguments.parse(given).get("config-file", CONFIGURATION)))
 
 
 def configuration_stale() -> bool:
-    """Whether the running engine goes by another configuration than its file's. Raises ValueError where none runs."""
+    """Whether the running engine goes by another configuration than its file's.
+
+    Raises:
+        ValueError: that is not known.
+    """
+    path = configuration_file(audit_facts.engine_arguments())
+    if path != CONFIGURATION:
+        raise ValueError("the engine goes by %s, of which nothing is remembered" % path)
     stale = loaded_config.is_stale()
     if stale is None:
         raise ValueError("no engine runs, or its process can't be found (/run/docker.pid)")

@@ -192,6 +192,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("cis-1.1.11", {"audit_rules": ["-w /etc/dockerother -p wa"]}, "daemon.json"),
     ("cis-2.2", {"configuration": {}}, "icc is true"),
     ("cis-2.3", {"configuration": config(log_level="debug")}, "debug"),
+    ("cis-2.3", {"configuration": config(log_level="fatal")}, "fatal"),
     ("cis-2.4", {"configuration": config(iptables=False)}, "iptables is false"),
     (
         "cis-2.5",
@@ -211,6 +212,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("cis-3.18", {"files": of("files", **{"/etc/docker/daemon.json": {**FILE, "mode": 0o666}})}, "0666"),
     ("cis-3.15", {"files": of("files", **{"/run/docker.sock": FILE})}, "root:root"),
     ("flotilla-log-rotation", {"configuration": config(log_opts={})}, "max-size"),
+    ("flotilla-seccomp", {"engine": of("engine", SecurityOptions=["name=no-new-privileges"])}, "no seccomp"),
+    ("flotilla-seccomp", {"engine": of("engine", SecurityOptions=["name=seccomp,profile=unconfined"])}, "unconfined"),
     ("flotilla-metrics-address", {"configuration": config(metrics_addr=":9323")}, "whoever"),
     ("flotilla-metrics-address", {"configuration": config(metrics_addr="203.0.113.5:9323")}, "203.0.113.5"),
     ("flotilla-engine-loaded", {"configuration_stale": True}, "another configuration"),
@@ -303,6 +306,15 @@ def test_every_item_that_can_fail_is_shown_to_fail() -> None:
 )
 def test_what_does_not_concern_a_host_is_not_applicable(check_id: str, changes: dict[str, Any]) -> None:
     assert judged(check_id, **changes).status == model.NOT_APPLICABLE
+
+
+def test_a_digest_that_somebody_wrote_is_stricter_than_any_tag() -> None:
+    assert judged("flotilla-image-tag", services=service(Image="postgres@sha256:abc")).status == model.PASS
+
+
+def test_a_setting_that_the_kernel_does_not_know_is_named() -> None:
+    finding = judged("flotilla-sysctl-swarm", sysctls=of("sysctls", **{"net.bridge.bridge-nf-call-iptables": None}))
+    assert "net.bridge.bridge-nf-call-iptables is unknown to the kernel" in finding.evidence
 
 
 def test_a_value_is_never_evidence() -> None:

@@ -380,6 +380,27 @@ def test_the_module_asks_the_command_line_of_the_engine_that_reads_the_file(
 
 
 @pytest.mark.usefixtures("dockerd")
+def test_an_engine_that_goes_by_another_file_is_not_hardened_in_vain(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "daemon.json"
+    monkeypatch.setattr(engine_config, "CONFIGURATION", str(path))
+    monkeypatch.setattr(engine_config.engine_command, "arguments", lambda: ["--config-file=/srv/docker.json"])
+    refused = run(capsys, path, config={"icc": False})
+    assert refused["failed"]
+    assert "the engine goes by /srv/docker.json (--config-file on its command line)" in refused["msg"]
+    assert "docker_engine_config" in refused["msg"]
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_text_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_bytes(b'{"debug": "\xff"}')
+    refused = run(capsys, path, config={"icc": False})
+    assert f"{path} is no JSON" in refused["msg"]
+
+
+@pytest.mark.usefixtures("dockerd")
 def test_a_dangerous_file_is_refused_before_it_is_changed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text('{"hosts": ["tcp://0.0.0.0:2375"]}')

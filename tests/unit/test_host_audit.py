@@ -334,9 +334,24 @@ def test_a_broken_file_makes_its_items_unknown(
     tools.answers.clear()
     monkeypatch.setattr(host_audit.host.HostEngine, "info", lambda _self: INFO)
     monkeypatch.setattr(host_audit, "CONFIGURATION", put(tmp_path, "daemon.json", "{broken"))
+    monkeypatch.setattr(audit_facts, "engine_arguments", list)
     found = {finding["id"]: finding for finding in run_on_host(capsys)["findings"]}
     assert found["cis-2.2"]["status"] == "unknown"
     assert "is no JSON" in found["cis-2.2"]["evidence"]
+
+
+def test_the_file_that_the_engine_goes_by_is_judged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tools: Tools, tmp_path: Path
+) -> None:
+    tools.answers.clear()
+    monkeypatch.setattr(host_audit.host.HostEngine, "info", lambda _self: INFO)
+    monkeypatch.setattr(host_audit, "CONFIGURATION", put(tmp_path, "daemon.json", '{"icc": false}'))
+    other = put(tmp_path, "other.json", '{"icc": true}')
+    monkeypatch.setattr(audit_facts, "engine_arguments", lambda: [f"--config-file={other}"])
+    found = {finding["id"]: finding for finding in run_on_host(capsys)["findings"]}
+    assert (found["cis-2.2"]["status"], found["cis-2.2"]["evidence"]) == ("fail", "icc is true")
+    assert found["flotilla-engine-loaded"]["status"] == "unknown"
+    assert str(other) in found["flotilla-engine-loaded"]["evidence"]
 
 
 def test_a_membership_that_can_not_be_read_is_unknown(

@@ -93,7 +93,8 @@ def _sysctls(facts: Facts, wanted: Mapping[str, tuple[str, ...]]) -> Finding:
     if not seen:
         return failed("the kernel shows none of %s" % ", ".join(wanted))
     bad = ["%s is %s" % (name, value) for name, value in seen.items() if value not in wanted[name]]
-    return verdict(bad, ", ".join("%s = %s" % item for item in seen.items()))
+    absent = ["%s is unknown to the kernel" % name for name in wanted if name not in seen]
+    return verdict(bad, ", ".join(["%s = %s" % item for item in seen.items()] + absent))
 
 
 def _network(facts: Facts) -> Finding:

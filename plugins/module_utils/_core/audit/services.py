@@ -133,9 +133,10 @@ def _privileged_gain(service: Json, _facts: Facts) -> Iterator[str]:
 
 
 def _image_tag(service: Json, _facts: Facts) -> Iterator[str]:
-    name, _at, _digest = service_json.image(service["Spec"]).partition("@")
+    name, _at, digest = service_json.image(service["Spec"]).partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    if tag in ("", "latest"):
+    # Where a tag was resolved it stays beside the digest; a digest alone is what somebody wrote.
+    if tag == "latest" or (not tag and not digest):
         yield "%s %s" % (name, "is :latest" if tag else "has no tag, which is :latest")
 
 
