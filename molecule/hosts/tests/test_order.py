@@ -18,6 +18,8 @@ HARDENED = "w1"
 BARE = "w2"
 """Made bare again below, while it is in the swarm."""
 
+MEMBER = "docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}}'"
+
 
 def ready(lab: Lab, name: str) -> bool:
     return bool(lab.nodes()[name]["Status"]["State"] == "ready")
@@ -26,8 +28,10 @@ def ready(lab: Lab, name: str) -> bool:
 def restarted(lab: Lab, name: str) -> None:
     """Restart the node; returns when it is Ready again, in the same swarm, and its firewall is there."""
     before = lab.run(name, "nft --stateless list table inet flotilla")
+    member = lab.run(name, MEMBER)
     subprocess.run(["docker", "restart", f"flotilla-{name}"], check=True, capture_output=True, timeout=120)
-    lab.wait(f"{name}'s engine is back", lambda: lab.node(name).run("docker info").rc == 0, 90)
+    # The managers take a node for Ready until its heartbeats are overdue, so it is asked itself first.
+    lab.wait(f"{name} is in its swarm again", lambda: lab.node(name).run(MEMBER).stdout == member, 90)
     lab.wait(f"{name} is Ready", lambda: ready(lab, name), 90)
     assert lab.run(name, "nft --stateless list table inet flotilla") == before
 
