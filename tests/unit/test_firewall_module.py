@@ -26,7 +26,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._host import (
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import firewall as host_firewall
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.modules import swarm_firewall
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.firewall import GOOD
@@ -353,6 +353,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=150, deadline=None)
+@example([("present", 443), ("nft --file", 0), ("present", 80), ("confirm", 80)])
 @given(st.lists(STEPS, max_size=12))
 def test_what_nobody_confirmed_is_never_a_way_back_nor_in_force_without_one(steps: list[tuple[str, int]]) -> None:
     """Whatever happens in between: runs, failures of tools (until the next step names none), restarts, lost files."""

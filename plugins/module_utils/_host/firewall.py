@@ -100,14 +100,10 @@ def confirm(rules: HostRules, *, scratch: str, check_mode: bool) -> Result:
     if check_mode:
         return _result(["the rules wait to be confirmed"], None, rendered.text)
     wanted = nft.listing(rendered.text, scratch)
+    _demand_in_force(wanted)
     timed_rollback.disarm()
-    # Asked when nothing can load other rules any more.
-    if nft.live() != wanted:
-        _go_back()
-        raise HostError(
-            "the new rules are not in force any more, for the confirmation came too late or somebody changed them. The "
-            "old rules are loaded. Run the role again"
-        )
+    # Asked again when nothing can load other rules any more; asked before, the timer is still there should nft fail.
+    _demand_in_force(wanted)
     files.persist(rendered.text)
     files.remove(files.PENDING, files.ROLLBACK)
     return _result(["the rules are kept"], wanted, wanted)
@@ -199,6 +195,15 @@ def _apply(observed: state.Observed, window: int) -> None:
         timed_rollback.disarm()
         files.remove(files.PENDING, files.ROLLBACK)
         raise
+
+
+def _demand_in_force(wanted: str) -> None:
+    if nft.live() != wanted:
+        _go_back()
+        raise HostError(
+            "the new rules are not in force any more, for the confirmation came too late or somebody changed them. The "
+            "old rules are loaded. Run the role again"
+        )
 
 
 def _go_back() -> None:
