@@ -208,6 +208,11 @@ drift:
   type: list
   elements: str
   sample: ["+ tcp dport 5432 accept"]
+nft:
+  description: Whether the host has nft.
+  returned: with O(state=validated)
+  type: bool
+  sample: true
 pending:
   description: Whether rules are loaded that wait to be confirmed.
   returned: success

@@ -28,7 +28,7 @@ def validated(rules: HostRules, *, alongside: bool, reached_at: Sequence[str] = 
     # A bare host may have no ip yet; what is not seen now is seen when the rules are to be loaded.
     addresses = {*rules.members, *reached_at} if command.find("ip") else set()
     _refuse_others(rules, alongside, addresses)
-    return _result([], None, "")
+    return {**_result([], None, ""), "nft": command.find("nft") is not None}
 
 
 def present(
