@@ -51,6 +51,9 @@ def test_a_node_without_its_table_is_found_and_mended(lab: Lab, firewall: Firewa
     say(probe.stdout)
     assert probe.returncode != 0
     assert re.search(r"outsider\s*->\s*w1\b.*22/tcp.*is open", " ".join(probe.stdout.split()))
+    alone = lab.playbook(*firewall.arguments("w1"), "--tags", "swarm_firewall_verify")
+    assert alone.returncode != 0
+    assert "The firewall of w1 is not as declared: the table is not loaded" in " ".join(alone.stdout.split())
     assert changed(firewall.apply("w1"))["w1"] == 1
     assert firewall.both("w1") == before
     assert connect("outsider", "172.30.77.21", 22) == SILENT
