@@ -26,7 +26,7 @@ test: ## Every check and every test; needs what `make demo` needs
 	@scripts/check bootstrap sanity+ lint types unit importer engine molecule oracle contract
 
 test-fast: ## What needs no engine and little time: lint, types, unit
-	@scripts/check bootstrap lint types unit
+	@scripts/check bootstrap lint+ types unit
 
 lint types unit sanity importer: bootstrap ## One check of `make test`
 	@scripts/check $@
