@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from noop import INVENTORY, PING, count_executions, must_be_noop, timed
+from noop import INVENTORY, PING, must_be_noop, show_executions, timed
 
 ROLES = ["ansible-playbook", *INVENTORY, "benchmarks/hosts.yml"]
 PROBE = ["ansible-playbook", *INVENTORY, "playbooks/verify_firewall.yml"]
@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of ping, roles and probe (default 3)")
     rounds = parser.parse_args().rounds
 
-    print("module executions in a no-op of the three roles:", flush=True)
-    for host, count in sorted(count_executions(ROLES).items()):
-        print(f"  {host:<4} {count:>3}", flush=True)
+    show_executions("the three roles", ROLES)
 
     measured: dict[str, list[tuple[float, float]]] = {"roles": [], "probe": []}
     for number in range(1, rounds + 1):

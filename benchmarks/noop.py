@@ -80,14 +80,19 @@ def count_executions(command: list[str]) -> collections.Counter[str]:
         return collections.Counter(line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines())
 
 
+def show_executions(what: str, command: list[str]) -> None:
+    """Print the module executions by host in a no-op of ``what``, which is what ``command`` runs."""
+    print(f"module executions in a no-op of {what}:", flush=True)
+    for host, count in sorted(count_executions(command).items()):
+        print(f"  {host:<4} {count:>3}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of ping, plain and Mitogen (default 3)")
     rounds = parser.parse_args().rounds
 
-    print("module executions in a no-op of site.yml:", flush=True)
-    for host, count in sorted(count_executions(SITE).items()):
-        print(f"  {host:<4} {count:>3}", flush=True)
+    show_executions("site.yml", SITE)
 
     ratios: dict[str, list[float]] = {"plain": [], "mitogen": []}
     for number in range(1, rounds + 1):
