@@ -1,16 +1,38 @@
-"""Sum up pytest's JUnit files: why tests were skipped, then one line ``N passed, N failed, N skipped``.
+"""Sum up pytest's JUnit files: what failed and where, why tests were skipped, then ``N passed, N failed, N skipped``.
 
 Usage: count_tests.py FILE...
 
-A test that could not be set up or collected counts as failed.
+A test that could not be set up or collected counts as failed. Often the end of a long log is all that is kept of it, so
+each failure is told here once more, in a few lines.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
+
+MOST_LINES = 8
+"""Of one failure."""
+WIDEST = 240
+"""Characters of one line."""
+SAYS_WHY = re.compile(r"fatal: |failed: |\[ERROR\]|Error\b|^E  |^assert ")
+
+
+def told(problem: ElementTree.Element) -> list[str]:
+    """The few lines of a failure that say most: where it was, its first line, and those that look like a reason.
+
+    A test that ran a playbook has all that the playbook printed in its message.
+    """
+    lines = [line.rstrip() for line in (problem.get("message") or "").splitlines() if line.strip()]
+    where = [line.strip() for line in (problem.text or "").splitlines() if re.match(r"\S+\.py:\d+: ", line)]
+    reasons = [line for line in lines[1:] if SAYS_WHY.search(line)]
+    rest = [line for line in lines[1:] if line not in reasons]
+    few = [*where[-1:], *lines[:1], *reasons][:MOST_LINES]
+    few += rest[len(rest) - max(0, MOST_LINES - len(few)) :]
+    return [line[:WIDEST] for line in few]
 
 
 def count(paths: list[Path]) -> None:
@@ -20,8 +42,11 @@ def count(paths: list[Path]) -> None:
         # Written a moment ago by our own pytest.
         for case in ElementTree.parse(path).getroot().iter("testcase"):  # noqa: S314
             skip = case.find("skipped")
-            if case.find("failure") is not None or case.find("error") is not None:
+            problems = [*case.iter("failure"), *case.iter("error")]
+            if problems:
                 failed += 1
+                print(f"  FAILED in {path.stem}: {case.get('classname')}::{case.get('name')}")
+                print(*(f"    {line}" for line in told(problems[0])), sep="\n")
             elif skip is not None:
                 skipped[f"{path.stem}: {skip.get('message')}"] += 1
             else:
