@@ -53,6 +53,8 @@ class Host:
         self.live: str | None = None
         self.enabled: set[str] = set()
         self.active: set[str] = set()
+        self.restarts = 0
+        """All of them within ten seconds."""
         self.timer: tuple[int, str] | None = None
         self.programs = {"ip", "nft", "systemctl", "systemd-run", "unshare"}
         self.links: list[Json] = [{"ifname": "eth0", "addr_info": [{"local": "192.0.2.11", "prefixlen": 24}]}]
@@ -105,8 +107,13 @@ class Host:
 
     def _systemctl(self, words: Sequence[str]) -> Answer:
         verb, unit = words[0], words[-1]
-        if verb == "is-enabled":
-            return (0, "enabled\n", "") if unit in self.enabled else (1, "disabled\n", "")
+        if verb == "show":
+            enabled, active = unit in self.enabled, unit in self.active
+            return (
+                0,
+                "UnitFileState=%sabled\nActiveState=%sactive\n" % ("en" * enabled or "dis", "in" * (not active)),
+                "",
+            )
         if verb == "is-active":
             return (0 if unit in self.active else 3), "", ""
         self.ran.append(verb)
@@ -118,7 +125,12 @@ class Host:
         if verb == "disable":
             self.enabled.discard(unit)
         if verb == "restart":
+            self.active.discard(unit)
+            self.restarts += 1
+            if self.restarts > 5 and "StartLimitIntervalSec=0\n" not in firewall_files.SERVICE.read_text():
+                return 1, "", "start of the service was attempted too often"  # systemd.unit(5), StartLimitBurst=
             self.live = listing_of(firewall_files.PERSISTED.read_text())
+            self.active.add(unit)
         return 0, "", ""
 
     def _systemd_run(self, words: Sequence[str]) -> Answer:
@@ -294,6 +306,27 @@ def test_what_is_not_loaded_at_boot_is_a_difference(runner: Runner, host: Host) 
     assert firewall(runner)["differences"] == ["the table is not loaded at boot"]
     confirmed(runner)
     assert firewall(runner)["changed"] is False
+
+
+def test_what_could_not_be_loaded_like_at_boot_is_a_difference_and_is_tried_again(runner: Runner, host: Host) -> None:
+    confirmed(runner)
+    firewall(runner, open=[{"port": 8080}])
+    wanted = host.live
+    host.failing["systemctl restart"] = "Job for flotilla-firewall.service failed"
+    refused = firewall(runner, state="confirmed", open=[{"port": 8080}])
+    assert "Job for flotilla-firewall.service failed" in refused["msg"]
+    assert host.live == wanted
+    host.active.clear()
+    host.failing.clear()
+    assert firewall(runner, open=[{"port": 8080}])["differences"] == ["the table is not loaded at boot"]
+    # The connection proved the rules: they are not taken back in between.
+    assert host.live == wanted
+
+
+def test_many_changes_in_a_short_time(runner: Runner, host: Host) -> None:
+    for port in range(8000, 8008):
+        confirmed(runner, open=[{"port": port}])
+    assert host.restarts == 8
 
 
 def test_what_is_written_is_on_the_disk_under_its_name(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

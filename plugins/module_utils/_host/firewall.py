@@ -104,8 +104,9 @@ def confirm(rules: HostRules, *, scratch: str, check_mode: bool) -> Result:
     timed_rollback.disarm()
     # Asked again when nothing can load other rules any more; asked before, the timer is still there should nft fail.
     _demand_in_force(wanted)
-    files.persist(rendered.text)
+    # They wait no longer, also where they can't be persisted: the next run must not take them back before it tries.
     files.remove(files.PENDING, files.ROLLBACK)
+    files.persist(rendered.text)
     return _result(["the rules are kept"], wanted, wanted)
 
 

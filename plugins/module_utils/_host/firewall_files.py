@@ -20,7 +20,8 @@ DROP_IN = Path("/etc/systemd/system/nftables.service.d/flotilla.conf")
 PENDING = Path("/run/flotilla/firewall-pending.nft")
 ROLLBACK = Path("/run/flotilla/firewall-rollback.nft")
 
-# As early as the distribution's nftables.service, and after it.
+# As early as the distribution's nftables.service, and after it. Nothing starts it again by itself, so systemd's limit
+# of five starts in ten seconds would only refuse the sixth change of a short time.
 _SERVICE = """\
 # Managed by Ansible (flotilla.swarm.swarm_firewall)
 [Unit]
@@ -30,6 +31,7 @@ Wants=network-pre.target
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
 After=nftables.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
@@ -114,17 +116,18 @@ def remove(*paths: Path) -> None:
 
 
 def starts() -> bool:
-    """Whether the confirmed rules are loaded at boot, by the service as it is written here.
+    """Whether the confirmed rules are loaded at boot, by the service as it is written here, and were the last time.
 
     Raises:
         HostError: systemd does not answer.
     """
     if not all(read(path) == text for path, text in _units().items()):
         return False
-    _code, out, err = command.run(["systemctl", "is-enabled", SERVICE.name])
-    if not out.strip():
+    asked = ["systemctl", "show", "--property=UnitFileState", "--property=ActiveState", SERVICE.name]
+    code, out, err = command.run(asked)
+    if code != 0:
         raise HostError("systemd does not say whether %s is enabled: %s" % (SERVICE.name, err.strip()))
-    return out.strip() == "enabled"
+    return {"UnitFileState=enabled", "ActiveState=active"} <= set(out.split())
 
 
 def persist(text: str) -> None:
