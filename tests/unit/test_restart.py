@@ -87,6 +87,10 @@ def test_it_returns_when_the_host_is_what_it_was(before: Membership) -> None:
     assert run(before, EngineUnreachable("gone"), Membership("pending"), before) == ["restart"]
 
 
+def test_an_engine_that_was_still_joining_may_come_back_as_a_member() -> None:
+    assert run(Membership("pending"), EngineUnreachable("gone"), WORKER) == ["restart"]
+
+
 def test_a_manager_without_control_is_not_back() -> None:
     with pytest.raises(DeadlineExceeded, match=r"active.*journalctl"):
         run(MANAGER, Membership("active", "c1", "id-m1", "m1", "manager"))

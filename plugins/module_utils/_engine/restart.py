@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .._core import quorum
-from .._core.membership import ACTIVE, Membership
+from .._core.membership import ACTIVE, PENDING, Membership
 from . import errors
 from .client import Json
 from .errors import EngineError, EngineUnreachable
@@ -88,5 +88,6 @@ def restart(
 
 
 def is_back(before: Membership, now: Membership) -> bool:
-    """Whether a host is to its swarm what it was: a manager must also answer for the swarm again."""
-    return now.local_state == before.local_state and (now.answers or not before.answers)
+    """Whether a host is to its swarm what it was, or more: a manager must also answer for the swarm again."""
+    same = now.local_state == before.local_state or (before.local_state, now.local_state) == (PENDING, ACTIVE)
+    return same and (now.answers or not before.answers)

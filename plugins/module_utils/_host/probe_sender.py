@@ -198,10 +198,12 @@ def _ready(waiting: select.poll, timeout: float, count: int) -> Iterator[int]:
     """The numbers of the sockets that got an answer, until all have one or the time is over."""
     end = time.monotonic() + timeout
     while count:
-        left = end - time.monotonic()
-        if left <= 0:
+        # On a busy machine the time may be over before the first look: what came by then has been answered in time.
+        left = max(0.0, end - time.monotonic())
+        answered = waiting.poll(left * 1000)
+        if not answered and not left:
             return
-        for number, _event in waiting.poll(left * 1000):
+        for number, _event in answered:
             waiting.unregister(number)
             count -= 1
             yield number
