@@ -105,10 +105,19 @@ class Lab:
         )
 
     def wait(self, what: str, done: Callable[[], bool], seconds: float = 60) -> None:
-        """Until ``done``, asked every second; fails when that takes longer than ``seconds``."""
+        """Until ``done``, asked every second; fails when that takes longer than ``seconds``.
+
+        A question that gets no answer, as while a leader is elected, is asked again.
+        """
         end = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        while True:
+            why = ""
+            try:
+                if done():
+                    return
+            except AssertionError as error:
+                why = f" ({error})"
+            assert time.monotonic() < end, f"not within {seconds:g} s: {what}{why}"
             time.sleep(1)
 
     def fetch(self, url: str = INGRESS_URL) -> str:

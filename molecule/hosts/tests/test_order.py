@@ -67,7 +67,7 @@ def test_live_restore_is_fatal_and_refused(lab: Lab, say: Say) -> None:
     try:
         lab.run(BARE, "sed --in-place '1s/{/{\"live-restore\": true,/' /etc/docker/daemon.json")
         assert lab.node(BARE).run("systemctl restart docker").rc != 0
-        log = lab.run(BARE, "journalctl --unit=docker --no-pager --lines=40")
+        log = lab.run(BARE, "journalctl --sync; journalctl --unit=docker --no-pager --lines=40")
         assert "--live-restore daemon configuration is incompatible with swarm mode" in log
         say("Docker alone: the engine of a member with live-restore does not start")
     finally:

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.lab import MANAGERS, WORKERS, Lab
 from tests.support.lab_firewall import Firewall
-from tests.support.packets import CONNECTED, SILENT, addresses, connect, converse, python
+from tests.support.packets import CONNECTED, SILENT, addresses, connect, converse
 
 Say = Callable[[str], None]
 
@@ -33,6 +32,7 @@ given = json.load(sys.stdin)
 eth_p_all = 3
 sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(eth_p_all))
 sniffer.settimeout(0.2)
+print("ready", flush=True)
 seen, end = 0, time.monotonic() + given["seconds"]
 while time.monotonic() < end:
     try:
@@ -44,7 +44,7 @@ while time.monotonic() < end:
         seen += int.from_bytes(packet[header + 2 : header + 4], "big") == given["port"]
 print(seen)
 """
-"""Counts the SYNs for a port that reach the network namespace in which it runs."""
+"""Says that it is ready, then counts the SYNs for a port that reach the network namespace in which it runs."""
 
 
 def publish_postgres(lab: Lab, mode: str) -> None:
@@ -55,7 +55,7 @@ def publish_postgres(lab: Lab, mode: str) -> None:
     lab.wait(
         "PostgreSQL runs",
         lambda: any(task["CurrentState"].startswith("Running") for task in lab.running_tasks("hosts-postgres")),
-        120,
+        180,
     )
 
 
@@ -93,13 +93,23 @@ def syns_in_the_mesh(node: str, address: str) -> int:
         "namespace = os.open('/run/docker/netns/ingress_sbox', os.O_RDONLY)\n"
         "assert libc.setns(namespace, 0) == 0, os.strerror(ctypes.get_errno())\n" + SYNS_SEEN
     )
-    counted: list[str] = []
-    thread = threading.Thread(target=lambda: counted.append(python(node, program, {"port": 5432, "seconds": 6})))
-    thread.start()
-    time.sleep(1.5)
+    sniffer = subprocess.Popen(
+        ["docker", "exec", "-i", f"flotilla-{node}", "python3", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert sniffer.stdin is not None
+    assert sniffer.stdout is not None
+    with sniffer.stdin as question:
+        json.dump({"port": 5432, "seconds": 4}, question)
+    ready = sniffer.stdout.readline()
     connect("outsider", address, 5432)
-    thread.join()
-    return int(counted[0])
+    sniffer.stdin = None
+    counted, errors = sniffer.communicate(timeout=30)
+    assert ready == "ready\n", errors
+    return int(counted)
 
 
 @pytest.fixture
@@ -110,6 +120,7 @@ def mesh(lab: Lab) -> Iterator[None]:
     (moby, libnetwork's programIngress), so that what comes before them is tried all the same.
     """
     inspect = "docker network inspect docker_gwbridge --format '{{(index .Containers \"ingress-sbox\").IPv4Address}}'"
+    lab.wait("w2 has its end of the mesh", lambda: "/" in lab.run("w2", inspect))
     sandbox = lab.run("w2", inspect).strip().partition("/")[0]
     port = "-p tcp --dport 5432"
     rules = [
