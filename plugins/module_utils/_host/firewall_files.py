@@ -10,7 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from . import command
+from .._core.hardening.services import Unit
+from . import command, units
 from .errors import HostError
 
 PERSISTED = Path("/etc/flotilla/firewall.nft")
@@ -123,11 +124,8 @@ def starts() -> bool:
     """
     if not all(read(path) == text for path, text in _units().items()):
         return False
-    asked = ["systemctl", "show", "--property=UnitFileState", "--property=ActiveState", SERVICE.name]
-    code, out, err = command.run(asked)
-    if code != 0:
-        raise HostError("systemd does not say whether %s is enabled: %s" % (SERVICE.name, err.strip()))
-    return {"UnitFileState=enabled", "ActiveState=active"} <= set(out.split())
+    found = units.observe([Unit(SERVICE.name)])[SERVICE.name]
+    return found.enabled and found.running
 
 
 def persist(text: str) -> None:
