@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
+import select
+import socket
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +21,7 @@ from ansible_collections.flotilla.swarm.plugins.filter import firewall_probe_pla
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.firewall import expected, matrix, probe_packet
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.firewall.probe_packet import Flow, Note
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import probe_sender
 from ansible_collections.flotilla.swarm.plugins.modules import firewall_probe
 from hypothesis import given
 from hypothesis import strategies as st
@@ -511,3 +514,11 @@ def test_the_module_is_skipped_in_check_mode(capsys: pytest.CaptureFixture[str])
 def test_nobody_to_send_to_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     result = module(capsys, mode="send", name="w1", targets=[], flows=["80/tcp"])
     assert (result["changed"], result["sent"]) == (False, [])
+
+
+def test_what_was_answered_before_a_late_first_look_counts() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        waiting = select.poll()
+        waiting.register(here, select.POLLOUT)
+        assert list(probe_sender._ready(waiting, 0.0, 1)) == [here.fileno()]

@@ -278,6 +278,14 @@ def test_no_file_holds(wrong: str) -> None:
     assert not [path for path, text in texts.items() if pattern.search(text)]
 
 
+def test_no_role_fetches_package_lists_unasked() -> None:
+    """apt's cache_valid_time is a wish for an update by itself, whatever update_cache says."""
+    unasked = re.compile(r"^\s*cache_valid_time:\s*\d", re.MULTILINE)
+    found = files("roles", suffix=".yml")
+    assert any("cache_valid_time" in path.read_text(encoding="utf-8") for path in found)
+    assert not [relative(path) for path in found if unasked.search(path.read_text(encoding="utf-8"))]
+
+
 @pytest.mark.parametrize("path", files("plugins", suffix=".py"), ids=relative)
 def test_a_plugin_names_its_licence(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
