@@ -19,8 +19,6 @@ NETWORKS = (ipaddress.ip_network("172.30.77.0/24"), ipaddress.ip_network("fd77:3
 CONNECTED = "connected"
 REFUSED = "refused"
 """A reset came back: the packet went through every filter, and nothing listens."""
-CUT_OFF = "cut off"
-"""The connection came about, and ended before the answer."""
 SILENT = "silent"
 """No answer at all: the packet was dropped on the way."""
 
@@ -42,8 +40,6 @@ try:
         said = client.recv(given["read"]).hex()
 except ConnectionRefusedError:
     result = "refused"
-except (ConnectionResetError, BrokenPipeError):
-    result = "cut off"
 except socket.timeout:
     result = "silent"
 print(json.dumps({"result": result, "said": said}))

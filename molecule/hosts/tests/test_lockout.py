@@ -39,7 +39,7 @@ def reachable() -> bool:
 def test_it_reverts_itself(lab: Lab, firewall: Firewall, say: Say) -> None:
     """Fault 31."""
     before = firewall.both(NODE)
-    lab.wait("it can be reached", reachable)
+    assert reachable()
     run = firewall.start(NODE, swarm_firewall_custom_rules=WITHOUT_SSH)
     lab.wait("the rules are loaded and lock this machine out", lambda: locked_out(lab), 60)
     locked = time.monotonic()

@@ -54,7 +54,7 @@ def publish_postgres(lab: Lab, mode: str) -> None:
     lab.wait(
         "PostgreSQL runs",
         lambda: any(task["CurrentState"].startswith("Running") for task in lab.running_tasks("hosts-postgres")),
-        180,
+        120,
     )
 
 

@@ -57,7 +57,6 @@ def test_twenty_reloads(lab: Lab, firewall: Firewall, say: Callable[[str], None]
     lab.wait(
         "redis runs",
         lambda: any(task["CurrentState"].startswith("Running") for task in lab.running_tasks("hosts-redis")),
-        180,
     )
     firewall.apply("w1", swarm_firewall_open=[{"port": 6390}])
     before, table = docker_rules(lab), firewall.loaded("w1")
