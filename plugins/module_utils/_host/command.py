@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .errors import HostError
 
@@ -22,31 +23,55 @@ def find(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(_PATHS))
 
 
+def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command: this process's, these variables, the C locale, and where a host's programs are."""
+    return {**os.environ, **(variables or {}), "LC_ALL": "C", "PATH": os.pathsep.join(_PATHS)}
+
+
 def run(command: Sequence[str], deadline: float = DEADLINE) -> tuple[int, str, str]:
     """Exit status, output and error output of a command, in the C locale and without input.
 
     Raises:
         HostError: the program is not there, or takes longer than ``deadline`` seconds.
     """
+    code, out, err = run_bytes(command, deadline)
+    return code, out.decode("utf-8", "replace"), err
+
+
+def run_bytes(
+    command: Sequence[str],
+    deadline: float = DEADLINE,
+    *,
+    given: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, bytes, str]:
+    """The same, with the output as it came.
+
+    Args:
+        command: the program and its arguments, which everybody on the host can read.
+        deadline: in seconds.
+        given: its standard input; None = it has none.
+        environment: variables beside those that it has anyway.
+    """
     program = command[0] if command[0].startswith("/") else find(command[0])
     if program is None:
         raise HostError("%s is not installed on this host" % command[0])
-    environment = {**os.environ, "LC_ALL": "C", "PATH": os.pathsep.join(_PATHS)}
+    source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
     try:
         # run_command would be the module's, which this room does not know; and it has no deadline.
         ran = subprocess.run(  # pylint: disable=ansible-bad-function
             [program, *command[1:]],
-            stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=environment,
+            env=environment_with(environment),
             timeout=deadline,
             check=False,
+            **source,
         )
     except FileNotFoundError as error:
         raise HostError("%s is not installed on this host" % command[0]) from error
     except subprocess.TimeoutExpired as error:
         raise HostError("`%s` has not ended within %g s" % (" ".join(command), deadline)) from error
-    return ran.returncode, ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
+    return ran.returncode, ran.stdout, ran.stderr.decode("utf-8", "replace")
 
 
 def demand(command: Sequence[str], what: str, deadline: float = DEADLINE) -> str:

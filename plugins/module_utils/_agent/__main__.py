@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backup agent: what systemd runs on a node, without Ansible. Python and restic are all that it needs.
+
+run JOB|all, verify JOB|all, start-engine, status, fetch-state SNAPSHOT|latest [CLUSTER], restore JOB SNAPSHOT|latest
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+
+from .._core.errors import DeclarationError
+from .._engine.errors import EngineError
+from .._engine.local import LocalEngine
+from .._host.errors import HostError
+from . import fetch, raft, restore, store, verify, volumes
+from .errors import Refused
+from .run import run
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0 done, 1 something failed and is said on standard error, 2 not understood."""
+    signal.signal(signal.SIGTERM, _stopped)
+    command = _COMMANDS.get(arguments[0]) if arguments else None
+    if command is None or not _takes(command, arguments[1:]):
+        sys.stderr.write("%s\n" % __doc__)
+        return 2
+    try:
+        problems = command(*arguments[1:])
+    except (DeclarationError, EngineError, HostError, Refused) as error:
+        problems = [str(error)]
+    for problem in problems:
+        sys.stderr.write(problem + "\n")
+    return 1 if problems else 0
+
+
+def _run(job: str) -> list[str]:
+    return run(job, store.settings(), LocalEngine())
+
+
+def _verify(job: str) -> list[str]:
+    return verify.verify(job, store.settings(), LocalEngine())
+
+
+def _start_engine() -> list[str]:
+    engine = LocalEngine()
+    raft.start_engine(engine)
+    volumes.thaw(engine)
+    return []
+
+
+def _status() -> list[str]:
+    store.answer({"statuses": [one.as_dict() for one in store.everything()]})
+    return []
+
+
+def _fetch_state(snapshot: str, cluster_id: str = "") -> list[str]:
+    store.answer(fetch.fetch(snapshot, cluster_id, store.settings()))
+    return []
+
+
+def _restore(job: str, snapshot: str) -> list[str]:
+    store.answer(restore.restore(job, snapshot, store.settings(), LocalEngine()))
+    return []
+
+
+_COMMANDS: Mapping[str, Callable[..., list[str]]] = {
+    "run": _run,
+    "verify": _verify,
+    "start-engine": _start_engine,
+    "status": _status,
+    "fetch-state": _fetch_state,
+    "restore": _restore,
+}
+
+
+def _takes(command: Callable[..., list[str]], values: Sequence[str]) -> bool:
+    try:
+        inspect.signature(command).bind(*values)
+    except TypeError:
+        return False
+    return True
+
+
+def _stopped(_signal: int, _frame: FrameType | None) -> None:
+    """So that what was begun is put right on the way out."""
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

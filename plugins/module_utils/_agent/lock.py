@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One backup at a time: of a node by a locked file, of the managers' state by an object of the swarm itself."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .._core.backup.definition import LOCK_CONFIG
+from .._engine.errors import EngineError, NameConflict, NotFound
+from .._engine.local import LocalEngine
+from .._host.errors import HostError
+from . import store
+from .errors import Refused
+
+PATIENCE = 10.0
+"""Seconds to wait for another run on this node."""
+STALE = 900
+"""Seconds after which the lock of the swarm is taken for one that was left behind: no engine is stopped that long."""
+_NODE = "swarm.flotilla.backup.node"
+_SINCE = "swarm.flotilla.backup.since"
+
+
+@contextmanager
+def of_node(patience: float = PATIENCE) -> Iterator[None]:
+    """Be the only run on this node. The lock goes with the process, however that ends.
+
+    Raises:
+        HostError: another run has it; the message says which.
+    """
+    path = store.RUN / "lock"
+    end = time.monotonic() + patience
+    with path.open("a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= end:
+                    file.seek(0)
+                    holder = file.read().strip() or "one that has just begun"
+                    raise HostError(
+                        "another run works on this node (%s): wait for its end, and start this one again" % holder
+                    ) from error
+                time.sleep(0.5)
+        file.seek(0)
+        file.truncate()
+        file.write("process %d, since %s" % (os.getpid(), store.now()))
+        file.flush()
+        yield
+
+
+@contextmanager
+def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
+    """Be the only one in the swarm that stops a manager. The swarm makes objects of one name once.
+
+    Raises:
+        Refused: another node has it.
+        EngineError: the swarm can't be asked.
+    """
+    labels = {_NODE: node, _SINCE: str(int(time.time()))}
+    try:
+        own = engine.create_config(LOCK_CONFIG, b"held", labels)
+    except NameConflict:
+        _remove_stale(engine)
+        try:
+            own = engine.create_config(LOCK_CONFIG, b"held", labels)
+        except NameConflict as error:
+            raise Refused("another manager backs up its state now: wait for its end, and start this again") from error
+    try:
+        yield
+    finally:
+        _release(engine, own)
+
+
+def _remove_stale(engine: LocalEngine) -> None:
+    """Take away a lock that was left behind.
+
+    Raises:
+        Refused: it is not that old.
+    """
+    for config in engine.configs():
+        spec = config.get("Spec") or {}
+        if spec.get("Name") != LOCK_CONFIG:
+            continue
+        labels = spec.get("Labels") or {}
+        since = str(labels.get(_SINCE) or "")
+        age = time.time() - int(since) if since.isdigit() else STALE
+        if age < STALE:
+            raise Refused(
+                "%s backs up its state for %d s already: wait for its end, and start this again"
+                % (labels.get(_NODE) or "another manager", age)
+            )
+        try:
+            engine.remove_config(str(config["ID"]))
+        except NotFound:
+            continue
+
+
+def _release(engine: LocalEngine, own: str) -> None:
+    """Give the lock back. Managers may be electing a leader just now; what stays is stale soon, so it fails nothing."""
+    for pause in (0, 2, 5, 10):
+        time.sleep(pause)
+        try:
+            engine.remove_config(own)
+        except NotFound:
+            return
+        except EngineError:
+            continue
+        return

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backs up: every job that is this node's now, one after the other."""
+
+from __future__ import annotations
+
+import json
+
+from .._core.backup import definition, jobs, restic, status, turns
+from .._core.backup.jobs import Job
+from .._core.backup.settings import Settings
+from .._core.errors import DeclarationError
+from .._engine.errors import EngineError
+from .._engine.host import observe_membership
+from .._engine.local import LocalEngine
+from .._host.errors import HostError
+from .._host.restic import Restic
+from . import databases, lock, raft, store, volumes
+from .errors import Refused
+from .turns import look
+
+
+def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
+    """Do this node's jobs. What went wrong, one sentence each.
+
+    Args:
+        asked: a job's name, or ``all``.
+
+    Raises:
+        HostError, EngineError, DeclarationError: nothing could be begun.
+    """
+    wanted = [job for job in settings.jobs if asked in (jobs.ALL, job.name)]
+    if not wanted:
+        names = ", ".join(job.name for job in settings.jobs)
+        raise HostError("there is no job %s: name one of %s, or %s" % (asked, names, jobs.ALL))
+    store.make_directories()
+    with lock.of_node():
+        # What a run before this one may have left behind.
+        raft.start_engine(engine)
+        volumes.thaw(engine)
+        own = []
+        for job, mine, why in turns.mine(wanted, look(engine)):
+            store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
+            own += [job] if mine else []
+        problems = _run_all(own, settings, engine)
+        store.write_metrics(settings.textfile)
+    return problems
+
+
+def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[str]:
+    if not own:
+        return []
+    swarm = cluster_id(settings, engine)
+    repository = Restic(settings)
+    problems = []
+    try:
+        if _may_make(own):
+            repository.init_if_absent()
+    except HostError as error:
+        return [_failed(job, settings, str(error), store.now()) for job in own]
+    for position, job in enumerate(own, 1):
+        store.say("%s: %d of %d" % (job.name, position, len(own)))
+        problem = _run_one(job, settings, engine, repository, swarm)
+        problems += [problem] if problem else []
+    if any(job.kind == jobs.DEFINITION for job in own):
+        # The leader alone does it, so that it is done once.
+        try:
+            repository.forget()
+        except HostError as error:
+            problems.append("what need not be kept was not forgotten: %s" % error)
+    return problems
+
+
+def _may_make(own: list[Job]) -> bool:
+    """Whether a repository that is not there may be made: where this node has snapshots in it, it was lost."""
+    return not any(before is not None and before.snapshot for before in (store.read(job.name) for job in own))
+
+
+def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Restic, swarm: str) -> str:
+    """Do one job and note how it went; what went wrong, empty for nothing."""
+    begun = store.now()
+    try:
+        made = _back_up(job, settings, engine, repository, swarm)
+    except Refused as error:
+        return _failed(job, settings, str(error), begun, refused=True)
+    except (HostError, EngineError, DeclarationError) as error:
+        return _failed(job, settings, str(error), begun)
+    except BaseException:
+        _failed(job, settings, "it was stopped before its end", begun)
+        raise
+    after = status.after_success(store.read(job.name), job, settings.node, made.summary, begun, made.stopped)
+    store.write(after)
+    store.say("%s: snapshot %s, %d bytes, %.1f s" % (job.name, after.snapshot, after.bytes or 0, after.seconds or 0))
+    return ""
+
+
+def _failed(job: Job, settings: Settings, reason: str, begun: str, *, refused: bool = False) -> str:
+    store.write(status.after_failure(store.read(job.name), job, settings.node, reason, begun, refused))
+    return "%s: %s" % (job.name, reason)
+
+
+def _back_up(job: Job, settings: Settings, engine: LocalEngine, repository: Restic, swarm: str) -> raft.Made:
+    if job.kind == jobs.RAFT:
+        return raft.back_up(engine, repository, job, swarm, settings.node)
+    return raft.Made(_summary(job, engine, repository, swarm), None)
+
+
+def _summary(job: Job, engine: LocalEngine, repository: Restic, swarm: str) -> restic.Summary:
+    if job.kind == jobs.DEFINITION:
+        return repository.backup_bytes(_definition(engine), "/definition.json", job, swarm)
+    if job.kind in jobs.DATABASES:
+        command = databases.dump(job, str(databases.container(engine, str(job.options["service"]))["Id"]))
+        return repository.backup_command(command, databases.filename(job), job, swarm)
+    if job.kind == jobs.FILES:
+        return repository.backup_paths(job.options["paths"], job, swarm)
+    name = str(job.options["volume"])
+    path = volumes.directory(engine, name)
+    if job.options["consistency"] == jobs.CRASH:
+        return repository.backup_paths([path], job, swarm)
+    with volumes.paused(engine, name):
+        return repository.backup_paths([path], job, swarm)
+
+
+def _definition(engine: LocalEngine) -> bytes:
+    exported = definition.export(
+        engine.swarm_inspect(), engine.nodes(), engine.services(), engine.networks(), engine.secrets(), engine.configs()
+    )
+    return (json.dumps(exported, indent=1, sort_keys=True) + "\n").encode("utf-8")
+
+
+def cluster_id(settings: Settings, engine: LocalEngine) -> str:
+    """The swarm whose backups these are.
+
+    Raises:
+        HostError: none is set, and this node is in none.
+    """
+    found = settings.cluster_id or observe_membership(engine).cluster_id
+    if not found:
+        raise HostError("this node is in no swarm: set swarm_backup_cluster_id, or let it join one")
+    return found

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the agent reads and notes on its node: its settings, how its jobs stand, and the metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .._core.backup import moments, status
+from .._core.backup.settings import FILE, RUN_DIRECTORY, STATE_DIRECTORY, Settings
+from .._core.backup.status import Status
+from .._host.errors import HostError
+
+SETTINGS = Path(FILE)
+STATE = Path(STATE_DIRECTORY)
+RUN = Path(RUN_DIRECTORY)
+STAGING = STATE / "staging"
+
+
+def settings() -> Settings:
+    """What this node was told.
+
+    Raises:
+        HostError: it was told nothing, or that can't be read.
+    """
+    mend = "run the role swarm_backup on this host"
+    try:
+        found = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise HostError("%s is not there: %s" % (SETTINGS, mend)) from error
+    except (OSError, ValueError) as error:
+        raise HostError("%s can't be read (%s): %s" % (SETTINGS, error, mend)) from error
+    return Settings.from_dict(found)
+
+
+def now() -> str:
+    """The time, as statuses have it."""
+    return moments.render(datetime.now(timezone.utc))
+
+
+def read(job: str) -> Status | None:
+    """How a job stands on this node; None where this node never did it.
+
+    Raises:
+        HostError: its file can't be read.
+    """
+    path = _path(job)
+    try:
+        return Status.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise HostError("%s can't be read (%s): remove it, and back up again" % (path, error)) from error
+
+
+def everything() -> list[Status]:
+    """All that this node has noted, by name."""
+    names = sorted(path.stem for path in (STATE / "status").glob("*.json"))
+    return [found for found in map(read, names) if found is not None]
+
+
+def write(found: Status) -> None:
+    """Note how a job stands."""
+    write_file(_path(found.job), json.dumps(found.as_dict(), indent=2) + "\n", 0o600)
+
+
+def write_metrics(path: str) -> None:
+    """Say it to Prometheus' node exporter; an empty path says nothing."""
+    if path:
+        write_file(Path(path), status.metrics(everything()), 0o644)
+
+
+def write_file(path: Path, content: str, mode: int) -> None:
+    """Replace a file as a whole; the directory is made.
+
+    Raises:
+        HostError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix="." + path.name, dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink()
+            raise
+    except OSError as error:
+        raise HostError("%s can't be written: %s" % (path, error.strerror)) from error
+
+
+def make_directories() -> None:
+    """What the agent needs, for root alone."""
+    try:
+        for path in (RUN.parent, RUN, STATE, STATE / "status", STAGING):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError("%s can't be made: %s" % (path, error.strerror)) from error
+
+
+def _path(job: str) -> Path:
+    return STATE / "status" / ("%s.json" % job)
+
+
+def say(line: str) -> None:
+    """How far the agent is, for the journal."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def answer(found: Mapping[str, Any]) -> None:
+    """The answer to who asked the agent: one line of JSON, its last."""
+    say(json.dumps(found, sort_keys=True))

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs restic on this host: what it is asked and what it answers is decided in ``_core.backup.restic``."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .._core.backup import restic
+from .._core.backup.jobs import Job
+from .._core.backup.restic import Snapshot, Summary
+from .._core.backup.settings import ENVIRONMENT, Settings
+from . import command
+from .errors import HostError
+
+DEADLINE = 4 * 3600.0
+"""Seconds for what moves data: longer than any unit of this collection lets it run."""
+SHORT = 600.0
+"""Seconds for what moves none; it holds the five minutes that restic waits for a lock."""
+
+
+class Restic:
+    """The repository of a node's settings."""
+
+    def __init__(self, settings: Settings, environment: Path = Path(ENVIRONMENT)) -> None:
+        self._settings = settings
+        self._environment = _variables(environment)
+
+    def init_if_absent(self) -> bool:
+        """Make the repository where there is none; whether it was made.
+
+        Raises:
+            HostError: it can't be told whether it is there, or it can't be made.
+        """
+        code, _out, err = self._run(["cat", "config"], SHORT)
+        if code == 0:
+            return False
+        if code != restic.NO_REPOSITORY:
+            raise HostError(restic.explain(code, err, self._settings))
+        code, _out, err = self._run(["init"], SHORT)
+        if code == 0:
+            return True
+        # Every node begins at the same moment, and one of them was first.
+        again, _out, _err = self._run(["cat", "config"], SHORT)
+        if again == 0:
+            return False
+        raise HostError(restic.explain(code, err, self._settings))
+
+    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
+        """A snapshot of files and directories of this host, all of which must be there."""
+        return self._backup(["--", *paths], job, swarm)
+
+    def backup_command(self, argv: Sequence[str], filename: str, job: Job, swarm: str) -> Summary:
+        """A snapshot of one file, which a command prints; when the command fails there is no snapshot."""
+        source = ["--stdin-from-command", "--stdin-filename", filename, "--", *argv]
+        return self._backup(source, job, swarm)
+
+    def backup_bytes(self, data: bytes, filename: str, job: Job, swarm: str) -> Summary:
+        """A snapshot of one file with this content."""
+        return self._backup(["--stdin", "--stdin-filename", filename], job, swarm, data)
+
+    def _backup(self, source: Sequence[str], job: Job, swarm: str, given: bytes | None = None) -> Summary:
+        tags = restic.tags(job.name, job.kind, swarm)
+        words = ["backup", "--quiet", "--host", self._settings.node, *tags, *source]
+        code, out, err = self._run(words, DEADLINE, given)
+        if code != 0:
+            raise HostError(restic.explain(code, err or out, self._settings))
+        try:
+            return restic.parse_summary(out)
+        except ValueError as error:
+            raise HostError(str(error)) from error
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, the oldest first."""
+        out = self._demand(["snapshots"], SHORT)
+        try:
+            return restic.parse_snapshots(out.decode("utf-8", "replace"))
+        except ValueError as error:
+            raise HostError(str(error)) from error
+
+    def forget(self) -> None:
+        """Forget what need not be kept, and give its room back. All nodes' snapshots of a job are one row."""
+        keep = self._settings.keep
+        rules = ["--keep-within", str(keep["within"]), "--keep-last", str(keep["last"])]
+        self._demand(["forget", "--group-by", "tags", *rules, "--prune"], DEADLINE)
+
+    def check(self) -> None:
+        """Prove that the repository is whole, reading as much of its data as the settings say."""
+        self._demand(["check", "--read-data-subset", self._settings.check_subset], DEADLINE)
+
+    def restore(self, snapshot: str, path: str, target: str, *, delete: bool = False) -> None:
+        """Put what lay below a path into a directory, and read it once more to compare.
+
+        Args:
+            snapshot: its ID.
+            path: a directory in the snapshot.
+            target: the directory that gets its content.
+            delete: remove what the snapshot does not have.
+        """
+        words = [
+            "restore",
+            "%s:%s" % (snapshot, path),
+            "--target",
+            target,
+            "--verify",
+            *(["--delete"] if delete else []),
+        ]
+        self._demand(words, DEADLINE)
+
+    def dump(self, snapshot: str, path: str) -> bytes:
+        """The content of one file of a snapshot, in memory."""
+        return self._demand(["dump", snapshot, path], DEADLINE)
+
+    def dump_to(self, snapshot: str, path: str, argv: Sequence[str]) -> bytes:
+        """Feed one file of a snapshot into a command; the command's output.
+
+        Raises:
+            HostError: one of the two failed. The command may have taken a part then.
+        """
+        program = command.find(argv[0])
+        if program is None:
+            raise HostError("%s is not installed on this host" % argv[0])
+        words = [self._program(), *restic.base(self._settings)[1:], "dump", snapshot, path]
+        end = time.monotonic() + DEADLINE
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(  # pylint: disable=consider-using-with
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env=command.environment_with(self._environment),
+            ) as source,
+        ):
+            try:
+                taker = subprocess.run(  # pylint: disable=ansible-bad-function
+                    [program, *argv[1:]],
+                    stdin=source.stdout,
+                    capture_output=True,
+                    env=command.environment_with(),
+                    timeout=DEADLINE,
+                    check=False,
+                )
+                code = source.wait(max(1.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired as error:
+                raise HostError("`%s` has not ended within %g s" % (" ".join(argv), DEADLINE)) from error
+            finally:
+                source.kill()
+            said.seek(0)
+            words_of_restic = said.read().decode("utf-8", "replace")
+        if taker.returncode != 0:
+            last = taker.stderr.decode("utf-8", "replace").strip() or "status %d" % taker.returncode
+            raise HostError("`%s` says: %s" % (" ".join(argv), last))
+        if code != 0:
+            raise HostError(restic.explain(code, words_of_restic, self._settings))
+        return taker.stdout
+
+    def _demand(self, words: Sequence[str], deadline: float) -> bytes:
+        program = [self._program(), *restic.base(self._settings)[1:], *words]
+        code, out, err = command.run_bytes(program, deadline, environment=self._environment)
+        if code != 0:
+            raise HostError(restic.explain(code, err or out.decode("utf-8", "replace"), self._settings))
+        return out
+
+    def _run(self, words: Sequence[str], deadline: float, given: bytes | None = None) -> tuple[int, str, str]:
+        program = [self._program(), *restic.base(self._settings)[1:], *words]
+        code, out, err = command.run_bytes(program, deadline, given=given, environment=self._environment)
+        return code, out.decode("utf-8", "replace"), err
+
+    @staticmethod
+    def _program() -> str:
+        program = command.find("restic")
+        if program is None:
+            raise HostError("restic is not installed on this host: run the role swarm_backup on it")
+        return program
+
+
+def _variables(path: Path) -> Mapping[str, str]:
+    """``KEY=VALUE`` lines; none where the file is not there.
+
+    Raises:
+        HostError: it can't be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise HostError("%s can't be read: %s" % (path, error.strerror)) from error
+    return dict(line.split("=", 1) for line in lines if "=" in line)
