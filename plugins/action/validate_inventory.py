@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, Any] = {
     "secrets": {"type": "list", "default": []},
     "configs": {"type": "list", "default": []},
     "networks": {"type": "list", "default": []},
+    "backups": {"type": "list", "default": []},
     "stacks": {"type": "list", "default": []},
 }
 
@@ -48,6 +49,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             secrets=secrets,
             configs=configs,
             networks=arguments["networks"],
+            backups=arguments["backups"],
             stacks=[self._stack(item) for item in arguments["stacks"]],
             file_problems=[*problems_of_secrets, *problems_of_configs],
         )
@@ -59,14 +61,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             result.update({"failed": True, "msg": "The declaration has %s; no host was touched:%s" % (count, lines)})
         else:
             result["msg"] = (
-                "%d managers, %d workers, %d secrets, %d configs, %d networks and %d stacks are declared without "
-                "contradiction"
+                "%d managers, %d workers, %d secrets, %d configs, %d networks, %d backups and %d stacks are declared "
+                "without contradiction"
                 % (
                     len(declared.managers),
                     len(declared.workers),
                     len(declared.secrets),
                     len(declared.configs),
                     len(declared.networks),
+                    len(declared.backups),
                     len(declared.stacks),
                 )
             )

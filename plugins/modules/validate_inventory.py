@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - the flotilla.swarm authors (!UNKNOWN)
 description:
-  - Checks managers, workers, labels, availability, secrets, configs, networks and stack files against each other, on
-    the controller.
+  - Checks managers, workers, labels, availability, secrets, configs, networks, backups and stack files against each
+    other, on the controller.
   - Fails with all problems at once. Each names the key, and how to mend it. The value of a secret is in no message and
     no result.
   - Connects to no host. Run it once, in the first play.
@@ -59,6 +59,11 @@ options:
     type: list
     elements: dict
     default: []
+  backups:
+    description: What the role C(swarm_backup) takes as C(swarm_backup_items).
+    type: list
+    elements: dict
+    default: []
   stacks:
     description:
       - Stacks with C(name), C(files) (paths on the controller) and C(variables), as for M(flotilla.swarm.swarm_stack).
@@ -94,6 +99,7 @@ EXAMPLES = r"""
     secrets: "{{ swarm_secrets_items }}"
     configs: "{{ swarm_configs_items }}"
     networks: "{{ swarm_networks_items }}"
+    backups: "{{ swarm_backup_items }}"
     stacks:
       - name: medianest
         files: [stacks/medianest/stack.yml]

@@ -23,6 +23,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
         ("networks", "swarm_networks_items"),
         ("secrets", "swarm_secrets_items"),
         ("configs", "swarm_configs_items"),
+        ("backups", "swarm_backup_items"),
         ("stacks", "swarm_stack_items"),
     ],
 )

@@ -98,6 +98,9 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("a bad network name", {"networks": [{"name": "back"}, {"name": "a b"}]}, "'a b'"),
     ("an unknown key of a network", {"networks": [{"name": "back", "encryptd": True}]}, "unknown encryptd"),
     ("a network that is to go", {"networks": [{"name": "back", "state": "absent"}]}, "the external network back"),
+    ("a backup's kind", {"backups": [{"name": "db", "kind": "mysql"}]}, "swarm_backup_items: db: kind: 'mysql' can't"),
+    ("a backup's kept name", {"backups": [{"name": "raft", "kind": "files", "paths": ["/a"]}]}, "raft is kept for"),
+    ("backups that are no list", {"backups": "db"}, "swarm_backup_items is not a list"),
     ("an undeclared secret", {"secrets": []}, "stacks[0] (shop): secrets.jwt: the external secret jwt is not declared"),
     ("an undeclared network", {"networks": []}, "networks.back: the external network back is not declared"),
     (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from . import labels, naming, networks, nodes, placement, quorum, versioned
+from .backup import jobs
 from .errors import DeclarationError
 from .stack import interpolation, preflight, references
 
@@ -44,6 +45,7 @@ class Declaration:
         availability: by host; empty or missing is ``manager_availability`` for a manager, active for a worker.
         secrets, configs: items of swarm_secrets and swarm_configs, with contents in place of ``file``.
         networks: items of swarm_networks.
+        backups: items of swarm_backup.
         file_problems: what reading the files of secrets and configs gave.
     """
 
@@ -56,6 +58,7 @@ class Declaration:
     secrets: Sequence[Any] = ()
     configs: Sequence[Any] = ()
     networks: Sequence[Any] = ()
+    backups: Sequence[Any] = ()
     stacks: Sequence[Stack] = ()
     file_problems: Sequence[str] = ()
 
@@ -101,6 +104,11 @@ def _objects(declared: Declaration) -> Iterator[str]:
         except DeclarationError as error:
             yield from error.problems
     yield from _networks(declared.networks)
+    try:
+        # With the raft state or without: its name is taken.
+        jobs.parse(declared.backups, raft=True)
+    except DeclarationError as error:
+        yield from error.problems
 
 
 def _networks(items: Sequence[Any]) -> Iterator[str]:

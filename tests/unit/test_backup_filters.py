@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How backups are shown to people, and what filters say of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.flotilla.swarm.plugins.filter.backup_jobs import backup_jobs
+from ansible_collections.flotilla.swarm.plugins.filter.backup_problems import backup_problems
+from ansible_collections.flotilla.swarm.plugins.filter.backup_table import FilterModule, backup_table
+from ansible_collections.flotilla.swarm.plugins.filter.backup_unproved import backup_unproved
+
+JOBS = [{"name": name} for name in ("db", "raft", "definition")]
+GOOD = {
+    "job": "db",
+    "verdict": "good",
+    "taken": "2026-11-22T02:31:05Z",
+    "snapshot": "1f0c5a9e",
+    "bytes": 5 * 1024 * 1024,
+    "seconds": 2.44,
+    "engine_stopped": None,
+    "reason": "",
+    "verified": {"evidence": "42 tables restored"},
+}
+
+
+def test_it_is_the_filter_that_ansible_finds() -> None:
+    assert FilterModule().filters() == {"backup_table": backup_table}
+
+
+def test_every_job_has_a_line_also_one_that_nobody_has_done() -> None:
+    raft = {**GOOD, "job": "raft", "verdict": "failed", "engine_stopped": 8.06, "bytes": 900, "reason": "no majority"}
+    stranger = {**GOOD, "job": "no longer declared"}
+    assert [
+        " ".join(line.split()) for line in backup_table({"w3": [GOOD, stranger], "m2": [raft], "w1": []}, JOBS)
+    ] == [
+        "JOB NODE VERDICT TAKEN SNAPSHOT SIZE SECONDS ENGINE STOPPED EVIDENCE OR REASON",
+        "db w3 good 2026-11-22T02:31:05Z 1f0c5a9e 5.0 MiB 2.4 42 tables restored",
+        "raft m2 failed 2026-11-22T02:31:05Z 1f0c5a9e 900 B 2.4 8.1 no majority",
+        "definition never",
+    ]
+
+
+def test_a_job_of_several_nodes_has_a_line_for_each() -> None:
+    found = backup_table({"w2": [GOOD], "w1": [{"job": "db", "verdict": "refused"}]}, JOBS[:1])
+    assert [line.split()[1:3] for line in found[1:]] == [["w1", "refused"], ["w2", "good"]]
+
+
+DATABASE = {"name": "db", "kind": "postgres", "service": "shop_postgres"}
+FILES = {"name": "etc", "kind": "files", "paths": ["/etc/hosts"]}
+
+
+def noted(job: str, taken: datetime | None = None, proved: bool = True) -> dict[str, Any]:
+    moment = (taken or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    verified = {"snapshot": "1f0c5a9e", "at": moment, "evidence": "42"} if proved else None
+    return {**GOOD, "job": job, "kind": job, "node": "x", "attempted": moment, "taken": moment, "verified": verified}
+
+
+def test_every_swarm_has_jobs_of_its_own() -> None:
+    assert [job["name"] for job in backup_jobs([DATABASE], True)] == ["db", "definition", "raft"]
+    assert [job["name"] for job in backup_jobs([], False)] == ["definition"]
+
+
+def test_wrong_jobs_are_refused_all_at_once() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"a: kind: .*; .*b: kind: "):
+        backup_jobs([{"name": "a"}, {"name": "b"}], True)
+
+
+def test_the_age_of_a_backup_is_told_by_todays_clock() -> None:
+    jobs = backup_jobs([], False)
+    assert backup_problems({"m1": [noted("definition")], "w1": []}, jobs) == []
+    old = datetime.now(UTC) - timedelta(hours=27)
+    (problem,) = backup_problems({"m1": [noted("definition", old)], "w1": []}, jobs)
+    assert problem.startswith("backup definition: the newest is of ")
+
+
+def test_a_status_of_another_shape_is_no_good_one() -> None:
+    with pytest.raises(AnsibleFilterError, match="can't be read"):
+        backup_problems({"m1": [{"job": "definition"}]}, backup_jobs([], False))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({"m1": [], "w1": []}, ["db", "etc", "definition"]),
+        ({"m1": [noted("definition"), noted("etc")], "w1": [noted("db"), noted("etc")]}, []),
+        ({"m1": [noted("definition"), noted("etc")], "w1": [noted("db", proved=False), noted("etc")]}, ["db"]),
+        # A node that came later has files of its own; a database is one wherever it runs.
+        ({"m1": [noted("definition"), noted("etc")], "w1": [noted("db")]}, ["etc"]),
+    ],
+)
+def test_what_was_never_restored_is_to_have_its_first_backup(
+    statuses: dict[str, list[dict[str, Any]]], expected: list[str]
+) -> None:
+    assert backup_unproved(statuses, backup_jobs([DATABASE, FILES], False)) == expected
+
+
+def test_what_was_restored_once_is_not_made_good_in_silence() -> None:
+    failed = {**noted("definition"), "verdict": "failed", "reason": "no route to host"}
+    jobs = backup_jobs([], False)
+    assert backup_unproved({"m1": [failed]}, jobs) == []
+    assert backup_problems({"m1": [failed]}, jobs) != []
