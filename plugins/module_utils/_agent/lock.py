@@ -67,7 +67,7 @@ def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
     try:
         own = engine.create_config(LOCK_CONFIG, b"held", labels)
     except NameConflict:
-        _remove_stale(engine)
+        _remove_stale(engine, node)
         try:
             own = engine.create_config(LOCK_CONFIG, b"held", labels)
         except NameConflict as error:
@@ -78,11 +78,11 @@ def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
         _release(engine, own)
 
 
-def _remove_stale(engine: LocalEngine) -> None:
-    """Take away a lock that was left behind.
+def _remove_stale(engine: LocalEngine, node: str) -> None:
+    """Take away a lock that was left behind: an old one, or this node's own, for no other run works here (``of_node``).
 
     Raises:
-        Refused: it is not that old.
+        Refused: another node holds it, and it is not that old.
     """
     for config in engine.configs():
         spec = config.get("Spec") or {}
@@ -91,7 +91,7 @@ def _remove_stale(engine: LocalEngine) -> None:
         labels = spec.get("Labels") or {}
         since = str(labels.get(_SINCE) or "")
         age = time.time() - int(since) if since.isdigit() else STALE
-        if age < STALE:
+        if age < STALE and labels.get(_NODE) != node:
             raise Refused(
                 "%s backs up its state for %d s already: wait for its end, and start this again"
                 % (labels.get(_NODE) or "another manager", age)

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -126,38 +126,27 @@ class Restic:
         if program is None:
             raise HostError("%s is not installed on this host" % argv[0])
         words = [self._program(), *restic.base(self._settings)[1:], "dump", snapshot, path]
-        end = time.monotonic() + DEADLINE
-        with (
-            tempfile.TemporaryFile() as said,
-            subprocess.Popen(  # pylint: disable=consider-using-with
+        with tempfile.TemporaryFile() as said:
+            source = subprocess.Popen(  # pylint: disable=consider-using-with
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,
                 env=command.environment_with(self._environment),
-            ) as source,
-        ):
+            )
             try:
-                taker = subprocess.run(  # pylint: disable=ansible-bad-function
-                    [program, *argv[1:]],
-                    stdin=source.stdout,
-                    capture_output=True,
-                    env=command.environment_with(),
-                    timeout=DEADLINE,
-                    check=False,
-                )
-                code = source.wait(max(1.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired as error:
-                raise HostError("`%s` has not ended within %g s" % (" ".join(argv), DEADLINE)) from error
+                taker = _take(source, [program, *argv[1:]])
             finally:
                 source.kill()
+                code = source.wait()
             said.seek(0)
             words_of_restic = said.read().decode("utf-8", "replace")
+        # A taker that ends early breaks the pipe, which is not restic's failure; the other way round, it is.
+        if code not in (0, -signal.SIGKILL, -signal.SIGPIPE):
+            raise HostError(restic.explain(code, words_of_restic, self._settings))
         if taker.returncode != 0:
             last = taker.stderr.decode("utf-8", "replace").strip() or "status %d" % taker.returncode
             raise HostError("`%s` says: %s" % (" ".join(argv), last))
-        if code != 0:
-            raise HostError(restic.explain(code, words_of_restic, self._settings))
         return taker.stdout
 
     def _demand(self, words: Sequence[str], deadline: float) -> bytes:
@@ -178,6 +167,25 @@ class Restic:
         if program is None:
             raise HostError("restic is not installed on this host: run the role swarm_backup on it")
         return program
+
+
+def _take(source: subprocess.Popen[bytes], argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Have a command read what another one writes, to the end of both."""
+    try:
+        taker = subprocess.run(  # pylint: disable=ansible-bad-function
+            argv,
+            stdin=source.stdout,
+            capture_output=True,
+            env=command.environment_with(),
+            timeout=DEADLINE,
+            check=False,
+        )
+        if source.stdout is not None:
+            source.stdout.close()  # or what still writes would wait for a reader forever
+        source.wait(SHORT)
+    except subprocess.TimeoutExpired as error:
+        raise HostError("`%s` has not ended in time" % " ".join(argv)) from error
+    return taker
 
 
 def _variables(path: Path) -> Mapping[str, str]:

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts a backup back into what runs: a database of a service on this node, or a volume."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .._core.backup import jobs
+from .._core.backup.jobs import Job
+from .._core.backup.settings import Settings
+from .._engine.client import Json
+from .._engine.local import LocalEngine
+from .._engine.wait import DeadlineExceeded, wait_until
+from .._host import command
+from .._host.errors import HostError
+from .._host.restic import Restic
+from . import databases, lock, store, trials, volumes
+from .fetch import pick
+from .run import cluster_id
+from .throwaway import throwaway
+from .verify import measure
+
+SYNC_SECONDS = 1800.0
+"""For a Redis server to take over what was restored, and to write it to its disk."""
+_PORT = 16379
+"""Where the Redis server that holds the backup listens, inside the service's container alone."""
+_LOCK_WAIT = "60s"
+"""How long a restore waits for whoever uses a table."""
+_SETTINGS = "PGOPTIONS=-c lock_timeout=%s" % _LOCK_WAIT
+_READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
+_ASK_SECONDS = 600.0
+
+_ELSEWHERE = {
+    jobs.FILES: "look into it with `restic restore`, and copy what you need",
+    jobs.DEFINITION: "it is what playbooks/phase2_production_migration.yml would deploy, to compare with",
+    jobs.RAFT: "playbooks/dr/full_rebuild.yml does it",
+}
+
+
+def restore(name: str, asked: str, settings: Settings, engine: LocalEngine) -> dict[str, Any]:
+    """Put a backup of a job back. What was there before is lost.
+
+    Args:
+        name: the job's.
+        asked: a snapshot's ID, or ``latest``.
+
+    Returns:
+        ``job``, ``snapshot``, ``taken``, ``node`` (who made it) and ``evidence``.
+
+    Raises:
+        HostError, EngineError: it can't be put back; the message says what is there now.
+    """
+    job = next((job for job in settings.jobs if job.name == name), None)
+    if job is None:
+        raise HostError(
+            "there is no job %s: name one of %s"
+            % (name, ", ".join(one.name for one in settings.jobs) or "those declared")
+        )
+    if job.kind in _ELSEWHERE:
+        raise HostError("%s is not restored into what runs: %s" % (name, _ELSEWHERE[job.kind]))
+    store.make_directories()
+    with lock.of_node():
+        volumes.thaw(engine)
+        repository = Restic(settings)
+        found = pick(repository.snapshots(), asked, name, cluster_id(settings, engine))
+        evidence = _PUT_BACK[job.kind](repository, job, found.id, engine)
+    return {"job": name, "snapshot": found.id, "taken": found.time, "node": found.host, "evidence": evidence}
+
+
+def _postgres(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
+    """All or nothing: one transaction replaces what the backup has."""
+    container = str(databases.container(engine, str(job.options["service"]))["Id"])
+    words = ["--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction", "--no-password"]
+    words += ["--username=%s" % job.options["user"], "--dbname=%s" % job.options["database"]]
+    try:
+        argv = ["docker", "exec", "--interactive", "--env", _SETTINGS, container, "pg_restore", *words]
+        trials.feed_postgres(repository, job, snapshot, argv)
+    except HostError as error:
+        raise HostError("the database is as it was: %s" % error) from error
+
+    def ask(query: str) -> str:
+        words = ["docker", "exec", "--env", _READ_ONLY, container, "psql", *trials.psql(job, query)]
+        return command.demand(words, "the database was restored, and does not answer", _ASK_SECONDS)
+
+    query = str(job.options["query"])
+    return trials.told(ask(trials.TABLES), query, ask(query), "there")
+
+
+def _redis(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
+    """The running server becomes for a moment the replica of one that holds the backup.
+
+    Its files can't be replaced under it, and stopping its container would race with the swarm, which starts another.
+    As a replica it loads everything at once and writes its own files itself, with or without an append-only file.
+    """
+    live = engine.container(str(databases.container(engine, str(job.options["service"]))["Id"]))
+
+    def ask(request: str) -> str:
+        return _ask_redis(live, job, request)
+
+    role = trials.information(ask("INFO replication")).get("role")
+    if role != "master":
+        raise HostError(
+            "the server of %s is a replica (role %s): restore into its master; if a restore that was cut short left "
+            "it so, REPLICAOF NO ONE mends that" % (job.options["service"], role)
+        )
+    with throwaway(live, "redis", "container:%s" % live["Id"]) as place:
+        port = str(_PORT)
+        listen = ["--port", port, "--bind", "127.0.0.1"]
+        backed_up = trials.load(repository, job, snapshot, place, listen, ["-h", "127.0.0.1", "-p", port])
+        try:
+            _agreed(ask("REPLICAOF 127.0.0.1 %s" % port))
+            _until(lambda: trials.information(ask("INFO replication")), _is_synced, "taken over what was backed up")
+        finally:
+            # Else it would refuse every write.
+            _agreed(ask("REPLICAOF NO ONE"))
+    _keep(ask)
+    there = trials.keys(trials.information(ask("INFO keyspace")))
+    if backed_up and not there:
+        raise HostError("%d keys were loaded, and the server has none: see its log" % backed_up)
+    return "%d keys restored; the server has %d" % (backed_up, there)
+
+
+def _keep(ask: Callable[[str], str]) -> None:
+    """See that what was restored is on the server's disk."""
+    if trials.information(ask("INFO persistence")).get("aof_enabled") == "1":
+        # It has begun to write the append-only file anew by itself.
+        _until(lambda: trials.information(ask("INFO persistence")), _is_appended, "written its append-only file")
+        return
+    ask("BGSAVE")
+    _until(lambda: trials.information(ask("INFO persistence")), _is_saved, "saved what was restored")
+
+
+def _is_synced(replication: dict[str, str]) -> bool:
+    return replication.get("master_link_status") == "up" and replication.get("master_sync_in_progress") == "0"
+
+
+def _is_appended(persistence: dict[str, str]) -> bool:
+    idle = all(persistence.get("aof_rewrite_" + key) == "0" for key in ("in_progress", "scheduled"))
+    return idle and persistence.get("aof_last_bgrewrite_status") == "ok"
+
+
+def _is_saved(persistence: dict[str, str]) -> bool:
+    idle = persistence.get("rdb_bgsave_in_progress") == "0"
+    return idle and persistence.get("rdb_last_bgsave_status") == "ok"
+
+
+def _until(read: Callable[[], dict[str, str]], done: Callable[[dict[str, str]], bool], what: str) -> None:
+    try:
+        wait_until(read, done, SYNC_SECONDS)
+    except DeadlineExceeded as error:
+        raise HostError("redis has not %s within %g s: its log says why" % (what, SYNC_SECONDS)) from error
+
+
+def _agreed(answer: str) -> None:
+    said = answer.strip().splitlines()[-1:] or [""]
+    if not said[0].startswith("OK"):
+        raise HostError("redis refuses: %s" % said[0])
+
+
+def _ask_redis(live: Json, job: Job, request: str) -> str:
+    """What the service's server says."""
+    program = databases.REDIS_ASK + '\nask "$2"\n'
+    words = [
+        "docker",
+        "exec",
+        str(live["Id"]),
+        "sh",
+        "-euc",
+        program,
+        "flotilla",
+        str(job.options["password_file"]),
+        request,
+    ]
+    code, out, err = command.run(words, _ASK_SECONDS)
+    if code != 0 or "NOAUTH" in out or "WRONGPASS" in out:
+        raise HostError("redis does not answer `%s`: %s" % (request, (err or out).strip()))
+    return out
+
+
+def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
+    """Nobody writes to it meanwhile: who has it is frozen, or must be stopped where it is not frozen for a backup."""
+    name = str(job.options["volume"])
+    place = volumes.directory(engine, name)
+    users = engine.containers(volume=name)
+    paused = job.options["consistency"] == jobs.PAUSED
+    if users and not paused:
+        raise HostError(
+            "the volume %s is in use by %s: scale its service to 0 first, and up again after the restore"
+            % (name, ", ".join(sorted(str((one.get("Names") or [one["Id"]])[0]).lstrip("/") for one in users)))
+        )
+    with volumes.paused(engine, name) if users else contextlib.nullcontext():
+        repository.restore(snapshot, place, place, delete=True)
+        files, found = measure(Path(place))
+    return "%d files restored and compared, %d bytes" % (files, found)
+
+
+_PUT_BACK: dict[str, Callable[[Restic, Job, str, LocalEngine], str]] = {
+    jobs.POSTGRES: _postgres,
+    jobs.REDIS: _redis,
+    jobs.VOLUME: _volume,
+}

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup is put back into stays usable, whatever becomes of the restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import restore, trials
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+
+from tests.support.backup_agent import Engine, Repository, on_node, settings, snapshot
+
+MASTER = "OK\n# Replication\r\nrole:master\r\nmaster_link_status:%s\r\nmaster_sync_in_progress:0\r\n"
+PERSISTENCE = (
+    "OK\naof_enabled:%d\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
+    "aof_last_bgrewrite_status:ok\r\nrdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n"
+)
+KEYS = "OK\ndb0:keys=%d,expires=0,avg_ttl=0\r\n"
+
+
+class Node:
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.repository = Repository(*(snapshot("aaaa1111", job) for job in ("pg", "rd", "vol", "raw", "etc", "raft")))
+        self.engine = Engine("shop_db", "shop_cache")
+        self.engine.mountpoint = str(tmp_path / "volume")
+        (tmp_path / "volume").mkdir()
+        self.answers: dict[str, Any] = {}
+        self.docker = on_node(tmp_path, monkeypatch, self.repository, self.answer)
+        monkeypatch.setattr(restore, "SYNC_SECONDS", 0.0)
+        monkeypatch.setattr(trials, "LOAD_SECONDS", 0.0)
+
+    def answer(self, words: list[str]) -> Any:
+        return next((answer for word, answer in self.answers.items() if word in words), None)
+
+    def restore(self, job: str, asked: str = "latest") -> dict[str, Any]:
+        return restore.restore(job, asked, settings(), self.engine)  # type: ignore[arg-type]
+
+    def requests(self) -> list[str]:
+        """What the service's Redis server was asked, in order."""
+        return [asked[-1] for asked in self.docker.asked if "live" in asked and "sh" in asked]
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    return Node(tmp_path, monkeypatch)
+
+
+# -- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+def test_postgres_is_replaced_in_one_transaction(node: Node) -> None:
+    node.answers = {"--command=%s" % trials.TABLES: "42\n", "--command=SELECT count(*) FROM orders": "7\n"}
+    found = node.restore("pg")
+    assert found["evidence"] == "42 tables there; SELECT count(*) FROM orders = 7"
+    assert (found["job"], found["snapshot"], found["node"]) == ("pg", "aaaa1111", "n1")
+    (fed,) = node.repository.fed
+    assert "live" in fed
+    wanted = {"--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction", "--dbname=shop"}
+    assert wanted <= set(fed)
+    # Whoever holds a table can't make it wait forever, and the job's query changes nothing.
+    assert "PGOPTIONS=-c lock_timeout=60s" in fed
+    assert "PGOPTIONS=-c default_transaction_read_only=on" in node.docker.said("--command=SELECT count(*) FROM orders")
+
+
+def test_a_postgres_that_refuses_is_as_it_was(node: Node) -> None:
+    node.repository.refuses = "pg_restore: error: canceling statement due to lock timeout\nDETAIL: a row"
+    with pytest.raises(HostError, match=r"^the database is as it was: pg_restore: .* lock timeout$"):
+        node.restore("pg")
+
+
+def test_a_database_is_restored_where_it_runs(node: Node) -> None:
+    node.engine.services = ()
+    with pytest.raises(HostError, match="no task of shop_db runs on this node"):
+        node.restore("pg")
+
+
+# -- Redis -----------------------------------------------------------------------------------------------------------
+
+
+def redis(node: Node, *, link: str = "up", aof: int = 1, there: int = 15) -> None:
+    node.answers = {
+        "PING": "PONG\n",
+        "keyspace": KEYS % 15,
+        "INFO replication": MASTER % link,
+        "INFO persistence": PERSISTENCE % aof,
+        "INFO keyspace": KEYS % there,
+        "REPLICAOF 127.0.0.1 16379": "OK\nOK\n",
+        "REPLICAOF NO ONE": "OK\nOK\n",
+        "BGSAVE": "OK\nBackground saving started\n",
+    }
+
+
+def test_redis_becomes_a_replica_for_a_moment(node: Node) -> None:
+    redis(node)
+    assert node.restore("rd")["evidence"] == "15 keys restored; the server has 15"
+    assert node.requests() == [
+        "INFO replication",
+        "REPLICAOF 127.0.0.1 16379",
+        "INFO replication",
+        "REPLICAOF NO ONE",
+        "INFO persistence",
+        "INFO persistence",
+        "INFO keyspace",
+    ]
+    made = node.docker.said("run")
+    assert made[made.index("--network") + 1] == "container:live"
+    server = node.docker.said("redis-server", "--bind")
+    assert server[server.index("--bind") + 1] == "127.0.0.1"
+
+
+def test_redis_without_an_append_only_file_saves(node: Node) -> None:
+    redis(node, aof=0)
+    node.restore("rd")
+    assert "BGSAVE" in node.requests()
+
+
+def test_redis_is_a_master_again_whatever_happens(node: Node) -> None:
+    redis(node, link="down")
+    with pytest.raises(HostError, match="has not taken over what was backed up within 0 s"):
+        node.restore("rd")
+    assert node.requests()[-1] == "REPLICAOF NO ONE"
+    assert node.docker.asked[-1] == ["docker", "rm", "--force", "--volumes", "throw"]
+
+
+def test_a_dump_that_does_not_load_never_reaches_the_server(node: Node) -> None:
+    redis(node)
+    node.answers = {"/flotilla/rd.rdb": (1, "RDB ERROR DETECTED ---\n[offset 9] Wrong signature", ""), **node.answers}
+    with pytest.raises(HostError, match="Wrong signature"):
+        node.restore("rd")
+    assert node.requests() == ["INFO replication"]
+
+
+def test_a_replica_is_not_restored_into(node: Node) -> None:
+    redis(node)
+    node.answers["INFO replication"] = "OK\nrole:slave\r\n"
+    with pytest.raises(HostError, match=r"is a replica .* REPLICAOF NO ONE"):
+        node.restore("rd")
+    assert node.requests() == ["INFO replication"]
+
+
+def test_a_password_that_is_wrong_is_told(node: Node) -> None:
+    node.answers = {"INFO replication": "WRONGPASS invalid username-password pair\nNOAUTH Authentication required.\n"}
+    with pytest.raises(HostError, match="redis does not answer `INFO replication`: WRONGPASS"):
+        node.restore("rd")
+
+
+def test_a_server_that_has_nothing_afterwards_is_an_error(node: Node) -> None:
+    redis(node, there=0)
+    with pytest.raises(HostError, match="15 keys were loaded, and the server has none"):
+        node.restore("rd")
+
+
+# -- volumes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_volume_is_replaced_while_its_users_are_frozen(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
+    frozen: list[list[str]] = []
+    put_back = node.repository.restore
+
+    def watched(*arguments: Any, **more: Any) -> None:
+        frozen.append(list(node.engine.frozen))
+        put_back(*arguments, **more)
+
+    monkeypatch.setattr(node.repository, "restore", watched)
+    assert node.restore("vol")["evidence"] == "0 files restored and compared, 0 bytes"
+    place = node.engine.mountpoint
+    assert node.repository.restored == [(place, place, True)]
+    assert frozen == [["u1"]]
+    assert node.engine.frozen == []
+
+
+def test_users_go_on_when_the_restore_fails(node: Node) -> None:
+    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
+    node.repository.refuses = "the repository is damaged"
+    with pytest.raises(HostError, match="damaged"):
+        node.restore("vol")
+    assert node.engine.frozen == []
+
+
+def test_a_volume_that_is_not_frozen_must_not_be_in_use(node: Node) -> None:
+    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}, {"Id": "u2"}]
+    with pytest.raises(HostError, match=r"the volume shop_raw is in use by shop_web.1.x, u2: scale its service to 0"):
+        node.restore("raw")
+    assert node.repository.restored == []
+    node.engine.users = []
+    node.restore("raw")
+    assert node.repository.restored == [(node.engine.mountpoint, node.engine.mountpoint, True)]
+
+
+# -- what is asked ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("job", "message"), [("etc", "restic restore"), ("raft", "full_rebuild"), ("nothing", "no job")]
+)
+def test_what_is_not_restored_here_says_where(node: Node, job: str, message: str) -> None:
+    with pytest.raises(HostError, match=message):
+        node.restore(job)
+    assert node.docker.asked == []
+
+
+def test_only_the_jobs_own_snapshots_are_restored(node: Node) -> None:
+    node.repository.held = [
+        snapshot("aaaa1111", "pg"),
+        snapshot("bbbb2222", "rd"),
+        snapshot("cccc3333", "pg", swarm="x"),
+    ]
+    for asked in ("bbbb2222", "cccc3333"):
+        with pytest.raises(HostError, match=r"no one snapshot .* name one of its newest, aaaa1111"):
+            node.restore("pg", asked)
+    assert node.repository.fed == []
