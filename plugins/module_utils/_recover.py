@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ._agent import fetch, store
+from ._agent import fetch, lock, store
 from ._agent.turns import look as look_at_node
 from ._core import certificate, membership
 from ._core.backup import jobs, turns
@@ -360,6 +360,7 @@ def recover(
         _force(engine, request)
         node_id = _lead(engine, max(1.0, end - clock()), clock, sleep)
         swarm_spec.set_autolock(engine, found.autolock)
+        lock.forget(engine)
     except (EngineError, HostError) as error:
         error.args = ("%s. The state that was there before is in %s" % (error, kept or "no place: there was none"),)
         raise

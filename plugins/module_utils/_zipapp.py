@@ -32,7 +32,7 @@ def build(root: str, start: str) -> bytes:
 
     Args:
         root: full name of the package whose part the modules are.
-        start: name of the module below it, as ``_agent.__main__``.
+        start: name of the module below it, as ``_agent.cli``.
 
     Raises:
         HostError: a source can't be had.

@@ -61,7 +61,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 # The agent is imported so that Ansible sends its sources along with the module.
 from ansible_collections.flotilla.swarm.plugins.module_utils import _agent, _module, _zipapp
-from ansible_collections.flotilla.swarm.plugins.module_utils._agent import __main__ as agent
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import cli as agent
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.hardening import files as core
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.plan import Plan
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import backup_units, files
@@ -69,7 +69,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import
 
 PYTHON = "/usr/bin/python3"
 """With which the units run it."""
-TRIAL = "import sys; sys.path.insert(0, sys.argv[1]); import flotilla._agent.__main__"
+TRIAL = "import sys; sys.path.insert(0, sys.argv[1]); import flotilla._agent.cli"
 
 
 def content() -> bytes:

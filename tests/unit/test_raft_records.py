@@ -57,7 +57,7 @@ def test_the_tests_secretbox_is_nacls() -> None:
 def test_what_an_engine_wrote_is_read_and_opened() -> None:
     log = read(WRITTEN + bytes(4096))
     assert (log.frames, log.commit, [entry.index for entry in log.entries]) == (6, 1, [1, 2])
-    opened = [Record.parse(entry.data).open([OTHER_DEK, WRITTEN_DEK], secretbox.unseal) for entry in log.entries]
+    opened = [Record.parse(entry.data).decrypted([OTHER_DEK, WRITTEN_DEK], secretbox.unseal) for entry in log.entries]
     assert b"127.0.0.1:2399" in opened[0]
     assert opened[1] == b""
 
@@ -66,9 +66,9 @@ def test_pynacl_opens_what_an_engine_wrote() -> None:
     pytest.importorskip("nacl.secret", reason="PyNaCl is not installed; managers have it as python3-nacl")
     unseal = raft_state.secretbox()
     record = Record.parse(read(WRITTEN).entries[0].data)
-    assert b"127.0.0.1:2399" in record.open([WRITTEN_DEK], unseal)
+    assert b"127.0.0.1:2399" in record.decrypted([WRITTEN_DEK], unseal)
     with pytest.raises(Damaged):
-        record.open([OTHER_DEK], unseal)
+        record.decrypted([OTHER_DEK], unseal)
 
 
 @pytest.mark.parametrize("change", [0x01, 0x80, 0xFF])
@@ -109,7 +109,7 @@ def test_what_the_raft_has_overwritten_does_not_count() -> None:
     wal.state(2)
     log = read(wal.data)
     assert [entry.index for entry in log.entries] == [1, 2]
-    assert Record.parse(log.entries[1].data).open([DEK], secretbox.unseal) == b"another"
+    assert Record.parse(log.entries[1].data).decrypted([DEK], secretbox.unseal) == b"another"
 
 
 def test_entries_of_a_snapshot_do_not_count() -> None:
@@ -157,7 +157,7 @@ def test_the_newest_snapshot_is_by_its_name() -> None:
 
 def test_no_byte_of_a_snapshot_can_be_changed() -> None:
     data = raft_files.snap(23, 3, b"everything")
-    assert raft_records.snapshot(data, 23, 3).open([DEK], secretbox.unseal) == b"everything"
+    assert raft_records.snapshot(data, 23, 3).decrypted([DEK], secretbox.unseal) == b"everything"
     for at in range(len(data)):
         changed = bytearray(data)
         changed[at] ^= 0x01
@@ -183,7 +183,7 @@ def test_any_bytes_are_a_record_or_damaged(data: bytes) -> None:
 
 def test_a_fips_record_is_refused_by_name() -> None:
     with pytest.raises(Damaged, match="FIPS"):
-        Record(raft_records.FERNET, b"x").open([DEK], secretbox.unseal)
+        Record(raft_records.FERNET, b"x").decrypted([DEK], secretbox.unseal)
 
 
 # -- on a disk -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils import _recover
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.definition import LOCK_CONFIG
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Snapshot
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
@@ -65,6 +66,7 @@ class Engine:
         self.requests: list[Any] = []
         self.refuse: Exception | None = None
         self.version = 7
+        self.config_names: list[str] = []
 
     def info(self) -> dict[str, Any]:
         swarm: dict[str, Any] = {"LocalNodeState": self.state, "NodeID": "nodeid" if self.state != "inactive" else ""}
@@ -94,6 +96,12 @@ class Engine:
         if version != self.version:
             raise StaleVersion("update out of sequence")
         self.autolock = spec["EncryptionConfig"]["AutoLockManagers"]
+
+    def configs(self) -> list[dict[str, Any]]:
+        return [{"ID": name, "Spec": {"Name": name}} for name in self.config_names]
+
+    def remove_config(self, config_id: str) -> None:
+        self.config_names.remove(config_id)
 
     root: Path = Path()
 
@@ -213,6 +221,15 @@ def test_a_backup_takes_the_place_of_what_was_there(here: Host) -> None:
     assert (here.fetched / "certificates/swarm-node.key").read_bytes() == LOCKED_KEY, "the backup is as it was"
     assert found["autolock"] is True
     assert Path(found["kept"]).is_dir()
+
+
+def test_the_lock_under_which_the_state_was_copied_is_taken_away(here: Host) -> None:
+    here.fill(here.state)
+    here.engine.state = "inactive"
+    here.engine.config_names = ["traefik", LOCK_CONFIG]
+    here.fetch()
+    here.recover("fetched", unlock_key=KEY)
+    assert here.engine.config_names == ["traefik"]
 
 
 def test_a_bare_host_has_nothing_to_keep(here: Host) -> None:

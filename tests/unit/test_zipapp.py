@@ -22,7 +22,7 @@ FILES = {
     "tried/utils/__init__.py": "raise_if_this_is_copied = True\n",
     "tried/utils/other.py": "",
     "tried/utils/_agent/__init__.py": "",
-    "tried/utils/_agent/__main__.py": """
+    "tried/utils/_agent/cli.py": """
 import json
 from .._core import CONSTANT, words
 from . import helper
@@ -45,7 +45,7 @@ EXPECTED = [
     "__main__.py",
     "flotilla/__init__.py",
     "flotilla/_agent/__init__.py",
-    "flotilla/_agent/__main__.py",
+    "flotilla/_agent/cli.py",
     "flotilla/_agent/helper.py",
     "flotilla/_core/__init__.py",
     "flotilla/_core/deep/__init__.py",
@@ -75,7 +75,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def build() -> bytes:
-    return _zipapp.build(ROOT, "_agent.__main__")
+    return _zipapp.build(ROOT, "_agent.cli")
 
 
 def members(data: bytes) -> list[str]:

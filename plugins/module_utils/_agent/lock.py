@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .._core.backup.definition import LOCK_CONFIG
+from .._engine.client import Json
 from .._engine.errors import EngineError, NameConflict, NotFound
 from .._engine.local import LocalEngine
 from .._host.errors import HostError
@@ -78,17 +80,24 @@ def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
         _release(engine, own)
 
 
+def forget(engine: LocalEngine) -> None:
+    """Take away whatever lock there is: a state that is restored has the one under which it was copied.
+
+    Raises:
+        EngineError: the swarm can't be asked.
+    """
+    for config in _held(engine):
+        _remove(engine, config)
+
+
 def _remove_stale(engine: LocalEngine, node: str) -> None:
     """Take away a lock that was left behind: an old one, or this node's own, for no other run works here (``of_node``).
 
     Raises:
         Refused: another node holds it, and it is not that old.
     """
-    for config in engine.configs():
-        spec = config.get("Spec") or {}
-        if spec.get("Name") != LOCK_CONFIG:
-            continue
-        labels = spec.get("Labels") or {}
+    for config in _held(engine):
+        labels = config["Spec"].get("Labels") or {}
         since = str(labels.get(_SINCE) or "")
         age = time.time() - int(since) if since.isdigit() else STALE
         if age < STALE and labels.get(_NODE) != node:
@@ -96,10 +105,16 @@ def _remove_stale(engine: LocalEngine, node: str) -> None:
                 "%s backs up its state for %d s already: wait for its end, and start this again"
                 % (labels.get(_NODE) or "another manager", age)
             )
-        try:
-            engine.remove_config(str(config["ID"]))
-        except NotFound:
-            continue
+        _remove(engine, config)
+
+
+def _held(engine: LocalEngine) -> list[Json]:
+    return [config for config in engine.configs() if (config.get("Spec") or {}).get("Name") == LOCK_CONFIG]
+
+
+def _remove(engine: LocalEngine, config: Json) -> None:
+    with contextlib.suppress(NotFound):
+        engine.remove_config(str(config["ID"]))
 
 
 def _release(engine: LocalEngine, own: str) -> None:

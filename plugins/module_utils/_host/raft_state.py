@@ -96,7 +96,7 @@ def _snapshot(state: Path, deks: Sequence[bytes], unseal: Unseal) -> Log:
         return Log()
     name, index, term = found
     path = directory / name
-    _judged(path, lambda: raft_records.snapshot(_read(path), index, term).open(deks, unseal))
+    _judged(path, lambda: raft_records.snapshot(_read(path), index, term).decrypted(deks, unseal))
     return Log(index, term)
 
 
@@ -106,7 +106,7 @@ def _opened(path: Path, entry: raft_records.Entry, deks: Sequence[bytes], unseal
     def work() -> bool:
         try:
             record = raft_records.Record.parse(entry.data)
-            record.open(deks, unseal)
+            record.decrypted(deks, unseal)
         except Damaged as error:
             raise Damaged("entry %d: %s" % (entry.index, error), entry.offset) from error
         return record.algorithm != PLAIN

@@ -162,7 +162,7 @@ def open_deks(key: NodeKey, secret: bytes | None, unseal: raft_records.Unseal) -
         if record.algorithm == SECRETBOX and secret is None:
             raise DeclarationError("%s: it is encrypted, and there is no unlock key: autolock was on" % header)
         try:
-            dek = record.open([secret] if secret else [], unseal)
+            dek = record.decrypted([secret] if secret else [], unseal)
         except Damaged as error:
             raise DeclarationError("%s: the unlock key does not open it: give the one of that time" % header) from error
         if len(dek) != DEK_LENGTH:

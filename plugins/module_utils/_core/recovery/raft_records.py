@@ -164,7 +164,7 @@ class Record:
         out += b"\x12" + varint(len(self.data)) + self.data
         return out + (b"\x1a" + varint(len(self.nonce)) + self.nonce if self.nonce else b"")
 
-    def open(self, keys: Sequence[bytes], unseal: Unseal) -> bytes:
+    def decrypted(self, keys: Sequence[bytes], unseal: Unseal) -> bytes:
         """What is in it.
 
         Raises:

@@ -90,7 +90,3 @@ def _takes(command: Callable[..., list[str]], values: Sequence[str]) -> bool:
 def _stopped(_signal: int, _frame: FrameType | None) -> None:
     """So that what was begun is put right on the way out."""
     raise SystemExit(143)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
