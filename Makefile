@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help bootstrap engine lab demo test test-fast lint types unit sanity importer molecule oracle contract bench \
-	lock lab-down clean
+	drills drills-test lock lab-down clean
 
 playbook := .venv/bin/ansible-playbook --inventory inventories/local
 
@@ -42,6 +42,12 @@ contract: bootstrap ## The unit tests' engine held against a real one, the runni
 
 bench: bootstrap ## Measure a no-op of site.yml on the running lab
 	@.venv/bin/python benchmarks/noop.py
+
+drills: bootstrap ## Destroy the running lab's nodes, recover them, and print what each recovery took
+	@scripts/drills
+
+drills-test: bootstrap ## All nodes lost, on the running lab: elsewhere and where they were, with all that was in them
+	@source scripts/lib.sh && python -m pytest -s -v molecule/recovery/drills
 
 lock: bootstrap ## Lock requirements/*.in again (UPGRADE=1 takes newer versions)
 	@scripts/lock $(if $(UPGRADE),--upgrade)
