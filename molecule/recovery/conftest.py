@@ -49,7 +49,7 @@ def running(lab: Lab) -> Callable[[], dict[str, str]]:
     """Container of each task to its node and service, as the workers' own engines say it."""
 
     def containers() -> dict[str, str]:
-        line = '{{.ID}} {{index .Labels "com.docker.swarm.service.name"}}'
+        line = '{{.ID}} {{.Label "com.docker.swarm.service.name"}}'
         found: dict[str, str] = {}
         for node in WORKERS:
             for words in lab.run(node, f"docker ps --no-trunc --format '{line}'").splitlines():

@@ -268,9 +268,10 @@ def complete(lab: Lab) -> bool:
 
 def module(host: str, name: str, options: Mapping[str, Any]) -> tuple[Done, float]:
     """What one of our modules did on a host, and in how many seconds, Ansible's own included."""
+    arguments = ["-a", json.dumps(options)] if options else []
     begin = time.monotonic()
     done = subprocess.run(
-        ["ansible", "-i", INVENTORY, host, "-m", f"flotilla.swarm.{name}", "-a", json.dumps(options)],
+        ["ansible", "-i", INVENTORY, host, "-m", f"flotilla.swarm.{name}", *arguments],
         cwd=ROOT,
         env=PLAIN,
         text=True,

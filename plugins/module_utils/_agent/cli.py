@@ -50,6 +50,7 @@ def _verify(job: str) -> list[str]:
 def _start_engine() -> list[str]:
     engine = LocalEngine()
     raft.start_engine(engine)
+    raft.clear()
     volumes.thaw(engine)
     return []
 

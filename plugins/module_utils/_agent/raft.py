@@ -58,7 +58,7 @@ def back_up(engine: LocalEngine, restic: Restic, job: Job, swarm: str, node: str
         Refused: it would cost the swarm its quorum, its leader, or there is no room; nothing was stopped.
         HostError, EngineError: it failed; the engine was started again.
     """
-    shutil.rmtree(STAGING, ignore_errors=True)
+    clear()
     try:
         with lock.of_swarm(engine, node):
             root = Path(_may_stop(engine)) / "swarm"
@@ -68,9 +68,14 @@ def back_up(engine: LocalEngine, restic: Restic, job: Job, swarm: str, node: str
         paths = [str(STAGING), *([str(KEY)] if KEY.exists() else [])]
         return Made(restic.backup_paths(paths, job, swarm), stopped)
     finally:
-        shutil.rmtree(STAGING, ignore_errors=True)
-        if not STOPPED.exists():
-            KEY.unlink(missing_ok=True)
+        clear()
+
+
+def clear() -> None:
+    """Take away the copy, and the key where no engine waits for it any more: also those of a run that was killed."""
+    shutil.rmtree(STAGING, ignore_errors=True)
+    if not STOPPED.exists():
+        KEY.unlink(missing_ok=True)
 
 
 def _may_stop(engine: LocalEngine) -> str:

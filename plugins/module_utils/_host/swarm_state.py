@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -23,9 +24,13 @@ def size(root: Path) -> int:
         HostError: it is not there, or can't be read.
     """
     try:
-        return sum(entry.lstat().st_blocks * 512 for entry in [root, *root.rglob("*")])
+        total = root.lstat().st_blocks
+        for entry in root.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # a running engine removes files meanwhile
+                total += entry.lstat().st_blocks
     except OSError as error:
         raise HostError("%s can't be read: %s" % (root, error.strerror)) from error
+    return total * 512
 
 
 def free(directory: Path) -> int:
