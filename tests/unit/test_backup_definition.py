@@ -220,7 +220,8 @@ def test_equal_definitions_have_no_differences_and_others_the_same_both_ways(
     before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     assert definition.differences(before, before) == []
-    there, back = definition.differences(before, after), definition.differences(after, before)
+    there = definition.differences(before, after)
+    back = definition.differences(before=after, after=before)
     assert len(there) == len(back)
     assert not there or json.dumps(before) != json.dumps(after)
 

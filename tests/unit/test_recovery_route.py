@@ -20,17 +20,17 @@ V4 = {"old": "192.0.2.11", "new": "198.51.100.11"}
 V6 = {"old": "2001:db8::0011", "new": "2001:db8:1::11"}
 # As nft 1.1 lists it.
 LISTED = """table ip flotilla_recovery {
-	chain output {
-		type nat hook output priority -100; policy accept;
-		ip daddr 192.0.2.11 tcp dport 2377 dnat to 198.51.100.11:2377
-	}
+\tchain output {
+\t\ttype nat hook output priority -100; policy accept;
+\t\tip daddr 192.0.2.11 tcp dport 2377 dnat to 198.51.100.11:2377
+\t}
 }
 """
 LISTED_V6 = """table ip6 flotilla_recovery {
-	chain output {
-		type nat hook output priority -100; policy accept;
-		ip6 daddr 2001:db8::11 tcp dport 2377 dnat to [2001:db8:1::11]:2377
-	}
+\tchain output {
+\t\ttype nat hook output priority -100; policy accept;
+\t\tip6 daddr 2001:db8::11 tcp dport 2377 dnat to [2001:db8:1::11]:2377
+\t}
 }
 """
 

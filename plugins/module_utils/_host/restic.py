@@ -127,7 +127,7 @@ class Restic:
             raise HostError("%s is not installed on this host" % argv[0])
         words = [self._program(), *restic.base(self._settings)[1:], "dump", snapshot, path]
         with tempfile.TemporaryFile() as said:
-            source = subprocess.Popen(  # pylint: disable=consider-using-with
+            source = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
