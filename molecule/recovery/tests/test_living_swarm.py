@@ -77,7 +77,9 @@ def test_a_manager_that_is_cut_off_does_not_become_a_second_swarm(lab: Lab, back
         say(said)
         assert f"the swarm {swarm} has its quorum" in said
     assert backups.engine(alone) == engine
-    assert lab.run(alone, "docker info --format '{{.Swarm.Cluster.ID}}'").strip() == swarm
+    # It knows its swarm again once it has heard of the leader.
+    own = "docker info --format '{{.Swarm.Cluster.ID}}'"
+    lab.wait(f"{alone} is in the same swarm", lambda: lab.run(alone, own).strip() == swarm)
     assert len(leaders(lab)) == 1
 
 
