@@ -93,7 +93,8 @@ HOSTS = [
 @pytest.mark.parametrize(("mutate", "words"), HOSTS)
 def test_hosts(lab: Lab, tmp_path: Path, mutate: Callable[[Hosts], None], words: tuple[str, ...]) -> None:
     shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
-    shutil.copytree(ROOT / ".cache/lab/secrets", tmp_path / ".cache/lab/secrets")
+    for kept in ("secrets", "backup"):
+        shutil.copytree(ROOT / ".cache/lab" / kept, tmp_path / ".cache/lab" / kept)
     file = tmp_path / "inventories/local/hosts.yml"
     hosts = yaml.safe_load(file.read_text(encoding="utf-8"))
     mutate(hosts)

@@ -23,7 +23,8 @@ FORGOTTEN = "m3"
 def inventory(tmp_path: Path) -> str:
     """The lab's inventory without one manager; what it names by relative paths lies beside it."""
     shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
-    shutil.copytree(ROOT / ".cache/lab/secrets", tmp_path / ".cache/lab/secrets")
+    for kept in ("secrets", "backup"):
+        shutil.copytree(ROOT / ".cache/lab" / kept, tmp_path / ".cache/lab" / kept)
     file = tmp_path / "inventories/local/hosts.yml"
     hosts = yaml.safe_load(file.read_text(encoding="utf-8"))
     del hosts["swarm"]["children"]["swarm_managers"]["hosts"][FORGOTTEN]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All nodes are destroyed, and everything comes back out of the backups: elsewhere, and then where it was.
 
-It takes about twenty minutes, so it is run by hand: `make drills-test`, on a lab that site.yml has made.
+It takes about twenty minutes, so it is run by hand, on a lab that site.yml has made: `make drills-test`.
 """
 
 from __future__ import annotations
