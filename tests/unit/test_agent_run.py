@@ -1,0 +1,411 @@
+# Copyright (c) 2026, the flotilla.swarm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run does what is its node's, each job for itself, and notes how each went."""
+
+from __future__ import annotations
+
+import json
+import os
+import types
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import lock, raft, run, store, volumes
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent.errors import Refused
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError, NoQuorum
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+
+from tests.support import backup_agent
+from tests.support.backup_agent import JOB, NODE, SWARM, on_node, settings
+
+TAKEN = "2026-11-21T23:00:00Z"
+SERVICES = {"shop_db": "shop_db_data", "shop_cache": "shop_uploads", "shop_web": "shop_raw"}
+LEADERS = ["pg", "rd", "vol", "raw", "etc", "definition"]
+
+
+class Repository:
+    """``made``: job → what it was made of, in order. ``fails``: job, ``init`` or ``forget`` → what is raised."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+        self.fails: dict[str, BaseException] = {}
+        self.asked: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def _now(self, what: str) -> None:
+        self.asked.append(what)
+        if what in self.fails:
+            raise self.fails[what]
+
+    def init_if_absent(self) -> bool:
+        self._now("init")
+        return True
+
+    def forget(self) -> None:
+        self._now("forget")
+
+    def _make(self, job: Job, swarm: str, source: Any) -> Summary:
+        assert swarm == SWARM
+        self.meanwhile()
+        self._now(job.name)
+        self.made[job.name] = source
+        return Summary("new-" + job.name, 7, 1.5)
+
+    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
+        return self._make(job, swarm, list(paths))
+
+    def backup_command(self, argv: Sequence[str], filename: str, job: Job, swarm: str) -> Summary:
+        return self._make(job, swarm, (filename, list(argv)))
+
+    def backup_bytes(self, data: bytes, filename: str, job: Job, swarm: str) -> Summary:
+        return self._make(job, swarm, (filename, json.loads(data)))
+
+
+class Engine(backup_agent.Engine):
+    """Of the leader, or of a worker; each service runs here, with a volume."""
+
+    def __init__(self) -> None:
+        super().__init__(*SERVICES)
+        self.leader = True
+        self.driver = "local"
+        self.mountpoint = "/volumes/x"
+
+    def info(self) -> dict[str, Any]:
+        return {"ServerVersion": "26.1.5", "Swarm": {"NodeID": "id1", "ControlAvailable": self.leader}}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        status = {"Leader": True, "Reachability": "reachable", "Addr": "192.0.2.11:2377"}
+        return [{"ID": "id1", "Spec": {}, "Description": {"Hostname": "m1"}, "ManagerStatus": status}]
+
+    def containers(self, **filters: str) -> list[dict[str, Any]]:
+        named = filters.get("label", "").partition("=")[2]
+        return [
+            {
+                "Id": "of-" + service,
+                "Labels": {"com.docker.swarm.service.name": service},
+                "Mounts": [{"Type": "volume", "Name": volume}],
+            }
+            for service, volume in SERVICES.items()
+            if service in self.services and named in ("", service) and filters.get("volume") in (None, volume)
+        ]
+
+    def volume(self, _name: str) -> dict[str, Any]:
+        return {"Driver": self.driver, "Mountpoint": self.mountpoint}
+
+
+class Node:
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.repository = Repository()
+        self.engine = Engine()
+        self.settings = replace(settings(), textfile=str(tmp_path / "metrics" / "flotilla.prom"))
+        on_node(tmp_path, monkeypatch, backup_agent.Repository(), lambda _words: None)
+        monkeypatch.setattr(run, "Restic", lambda _settings: self.repository)
+        monkeypatch.setattr(run, "_definition", lambda _engine: b'{"nodes": []}')
+        monkeypatch.setattr(raft, "STOPPED", tmp_path / "run" / "engine-stopped")
+        monkeypatch.setattr(raft, "KEY", tmp_path / "run" / "unlock-key")
+        monkeypatch.setattr(raft, "STAGING", tmp_path / "lib" / "staging" / "raft")
+
+    def run(self, job: str = "all") -> list[str]:
+        return run.run(job, self.settings, self.engine)  # type: ignore[arg-type]
+
+    def noted(self, job: str) -> status.Status:
+        """A good backup of before."""
+        store.make_directories()
+        before = status.after_success(None, JOB[job], NODE, Summary("old-" + job, 5, 1.0), TAKEN)
+        found = status.after_verification(before, JOB[job], NODE, before.snapshot, TAKEN, TAKEN, evidence="7 rows")
+        store.write(found)
+        return found
+
+    @property
+    def metrics(self) -> str:
+        return Path(self.settings.textfile).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    return Node(tmp_path, monkeypatch)
+
+
+def read(job: str) -> status.Status:
+    found = store.read(job)
+    assert found is not None
+    return found
+
+
+# -- which jobs ------------------------------------------------------------------------------------------------------
+
+
+def test_a_leader_does_all_but_the_raft_state(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert node.run() == []
+    assert list(node.repository.made) == LEADERS
+    assert "raft: not backed up here: this node is the leader" in capsys.readouterr().out
+    assert store.read("raft") is None
+
+
+def test_a_worker_does_what_runs_on_it(node: Node) -> None:
+    node.engine.leader = False
+    node.engine.services = ("shop_db",)
+    assert node.run() == []
+    assert list(node.repository.made) == ["pg", "etc"]
+
+
+def test_one_job_is_done_alone(node: Node) -> None:
+    assert node.run("vol") == []
+    assert list(node.repository.made) == ["vol"]
+
+
+def test_a_job_that_is_not_declared_is_refused_with_those_that_are(node: Node) -> None:
+    with pytest.raises(HostError, match="there is no job vil: name one of pg, rd, vol, raw, etc, definition, raft, or"):
+        node.run("vil")
+    assert node.repository.asked == []
+
+
+def test_where_nothing_is_to_be_done_the_repository_is_left_alone(node: Node) -> None:
+    assert node.run("raft") == []
+    assert node.repository.asked == []
+
+
+def test_a_swarm_that_can_not_be_asked_is_no_swarm_without_jobs(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_leader() -> list[dict[str, Any]]:
+        raise NoQuorum("the swarm does not have a leader")
+
+    monkeypatch.setattr(node.engine, "nodes", no_leader)
+    with pytest.raises(NoQuorum):
+        node.run()
+
+
+def test_whose_backups_these_are_must_be_known(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.settings = replace(node.settings, cluster_id="")
+    monkeypatch.setattr(node.engine, "info", lambda: {"Swarm": {"LocalNodeState": "inactive"}})
+    with pytest.raises(HostError, match="set swarm_backup_cluster_id, or let it join one"):
+        node.run()
+    assert node.repository.made == {}
+
+
+# -- what is made of what --------------------------------------------------------------------------------------------
+
+
+def test_postgres_is_dumped_in_its_own_container(node: Node) -> None:
+    node.run("pg")
+    filename, argv = node.repository.made["pg"]
+    assert filename == "/pg.dump"
+    assert argv[:4] == ["docker", "exec", "of-shop_db", "pg_dump"]
+    assert {"--format=custom", "--username=shop", "--dbname=shop", "--no-password"} <= set(argv)
+
+
+def test_redis_is_told_where_its_password_is_and_not_the_password(node: Node) -> None:
+    node.run("rd")
+    filename, argv = node.repository.made["rd"]
+    assert filename == "/rd.rdb"
+    assert argv[:5] == ["docker", "exec", "of-shop_cache", "sh", "-euc"]
+    assert argv[6:] == ["flotilla", "/run/secrets/redis_password"]
+
+
+@pytest.mark.parametrize(("job", "frozen"), [("vol", ["of-shop_cache"]), ("raw", [])])
+def test_a_volume_is_held_still_when_that_was_asked(node: Node, job: str, frozen: list[str]) -> None:
+    seen: list[str] = []
+    node.repository.meanwhile = lambda: seen.extend(node.engine.frozen)
+    assert node.run(job) == []
+    assert node.repository.made == {job: ["/volumes/x"]}
+    assert (seen, node.engine.frozen) == (frozen, [])
+
+
+@pytest.mark.parametrize("failure", [HostError("no space left"), SystemExit(143)])
+def test_what_was_paused_goes_on_whatever_happens(node: Node, failure: BaseException) -> None:
+    node.repository.fails = {"vol": failure}
+    with ExitStack() as stack:
+        if isinstance(failure, SystemExit):
+            stack.enter_context(pytest.raises(SystemExit))
+        node.run("vol")
+    assert read("vol").verdict == status.FAILED
+    assert node.engine.frozen == []
+    assert not volumes.PAUSED.exists()
+
+
+def test_a_volume_that_lies_elsewhere_is_no_files_of_this_host(node: Node) -> None:
+    node.engine.driver = "nfs"
+    (problem,) = node.run("vol")
+    assert problem == "vol: the volume shop_uploads is no local one (driver nfs): back it up where it is"
+    assert node.repository.made == {}
+
+
+# -- how it went -----------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_noted_and_not_good_yet(node: Node) -> None:
+    node.noted("pg")
+    node.run("pg")
+    found = read("pg")
+    assert (found.verdict, found.snapshot, found.bytes, found.seconds) == (status.UNVERIFIED, "new-pg", 7, 1.5)
+    assert found.taken == found.attempted > TAKEN
+    assert found.verified is not None
+    assert found.verified.snapshot == "old-pg"
+
+
+@pytest.mark.parametrize("error", [HostError("mend it"), EngineError("mend it")])
+def test_what_fails_does_not_stop_what_comes_next(node: Node, error: Exception) -> None:
+    node.repository.fails = {"pg": error, "vol": error}
+    assert node.run() == ["pg: mend it", "vol: mend it"]
+    assert list(node.repository.made) == ["rd", "raw", "etc", "definition"]
+    assert (read("pg").verdict, read("pg").reason) == (status.FAILED, "mend it")
+    assert read("rd").verdict == status.UNVERIFIED
+
+
+def test_a_failure_keeps_what_there_was(node: Node) -> None:
+    before = node.noted("pg")
+    node.repository.fails = {"pg": HostError("mend it")}
+    node.run("pg")
+    found = read("pg")
+    assert found == replace(before, verdict=status.FAILED, reason="mend it", attempted=found.attempted)
+    assert found.attempted > TAKEN
+
+
+def test_a_run_that_is_stopped_says_so_of_its_job(node: Node) -> None:
+    before = node.noted("rd")
+    node.repository.fails = {"rd": SystemExit(143)}
+    with pytest.raises(SystemExit):
+        node.run()
+    assert (read("rd").verdict, read("rd").reason) == (status.FAILED, "it was stopped before its end")
+    assert read("rd").snapshot == before.snapshot
+    assert list(node.repository.made) == ["pg"]
+
+
+def test_a_refusal_is_no_failure(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> raft.Made:
+        raise Refused("another manager backs up its state now")
+
+    monkeypatch.setattr(run, "_back_up", refuse)
+    assert node.run("pg") == ["pg: another manager backs up its state now"]
+    assert read("pg").verdict == status.REFUSED
+
+
+def test_how_long_the_engine_stood_still_is_noted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_back_up", lambda *_arguments: raft.Made(Summary("new", 7, 1.5), 21.0))
+    assert node.run("pg") == []
+    assert read("pg").engine_stopped == 21.0
+    assert "the engine was stopped for 21.0 s" in read("pg").reason
+
+
+# -- the repository --------------------------------------------------------------------------------------------------
+
+
+def test_a_repository_is_made_before_the_first_backup(node: Node) -> None:
+    node.run("pg")
+    assert node.repository.asked == ["init", "pg"]
+
+
+def test_a_repository_that_was_lost_is_not_made_again(node: Node) -> None:
+    node.noted("pg")
+    node.run()
+    assert "init" not in node.repository.asked
+
+
+def test_a_node_that_only_failed_so_far_may_make_it(node: Node) -> None:
+    node.repository.fails = {"init": HostError("the host of it does not answer")}
+    node.run("pg")
+    node.run("pg")
+    assert node.repository.asked == ["init", "init"]
+
+
+def test_without_a_repository_every_job_has_failed_and_nothing_is_begun(node: Node) -> None:
+    node.repository.fails = {"init": HostError("the password does not open it")}
+    assert node.run() == ["%s: the password does not open it" % name for name in LEADERS]
+    assert node.repository.asked == ["init"]
+    assert {read(name).verdict for name in LEADERS} == {status.FAILED}
+
+
+def test_the_leader_forgets_when_all_is_made(node: Node) -> None:
+    node.run()
+    assert node.repository.asked == ["init", *LEADERS, "forget"]
+
+
+def test_nobody_else_forgets(node: Node) -> None:
+    node.engine.leader = False
+    node.run()
+    assert "etc" in node.repository.made
+    assert "forget" not in node.repository.asked
+
+
+def test_what_can_not_be_forgotten_is_said_and_fails_no_job(node: Node) -> None:
+    node.repository.fails = {"forget": HostError("the repository stayed locked")}
+    assert node.run() == ["what need not be kept was not forgotten: the repository stayed locked"]
+    assert {read(name).verdict for name in LEADERS} == {status.UNVERIFIED}
+
+
+# -- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_metrics_say_how_all_jobs_stand(node: Node) -> None:
+    node.noted("rd")
+    node.repository.fails = {"pg": HostError("mend it")}
+    node.run("pg")
+    assert 'flotilla_backup_good{job="pg",kind="postgres"} 0\n' in node.metrics
+    assert 'flotilla_backup_good{job="rd",kind="redis"} 1\n' in node.metrics
+    assert Path(node.settings.textfile).stat().st_mode & 0o777 == 0o644
+
+
+def test_metrics_are_written_only_where_they_are_wanted(node: Node) -> None:
+    wanted = Path(node.settings.textfile)
+    node.settings = replace(node.settings, textfile="")
+    assert node.run() == []
+    assert not wanted.exists()
+
+
+# -- one at a time ---------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.then: Callable[[], None] = lambda: None
+        monkeypatch.setattr(lock, "time", types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.then()
+
+
+def test_a_second_run_waits_and_then_says_who_works(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    store.make_directories()
+    with (
+        lock.of_node(),
+        pytest.raises(HostError, match=r"another run works on this node \(process \d+, since") as raised,
+    ):
+        node.run()
+    assert "process %d, since 20" % os.getpid() in str(raised.value)
+    assert clock.now == lock.PATIENCE
+    assert node.repository.asked == []
+
+
+def test_a_second_run_goes_on_when_the_first_has_ended(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    store.make_directories()
+    with ExitStack() as first:
+        first.enter_context(lock.of_node())
+        clock.then = first.close
+        assert node.run("pg") == []
+    assert clock.now == 0.5
+    assert list(node.repository.made) == ["pg"]
+
+
+def test_what_a_run_before_left_behind_is_put_right_first(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.make_directories()
+    store.write_file(volumes.PAUSED, '["of-shop_cache"]', 0o600)
+    node.engine.frozen = ["of-shop_cache"]
+    started: list[bool] = []
+    monkeypatch.setattr(raft, "start_engine", lambda _engine: started.append(not node.repository.asked))
+    frozen: list[str] = []
+    node.repository.meanwhile = lambda: frozen.extend(node.engine.frozen)
+    assert node.run("pg") == []
+    assert (started, frozen) == ([True], [])
