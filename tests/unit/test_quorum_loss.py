@@ -75,6 +75,7 @@ def test_two_of_three_that_answer_nobody_are_lost() -> None:
         "fence": [],
         "gone": ["m2 (192.0.2.12:2377)", "m3 (192.0.2.13:2377)"],
         "lost": ["id-m2", "id-m3"],
+        "recovered": False,
         "problems": [],
     }
 
@@ -104,12 +105,46 @@ def test_two_managers_that_only_do_not_reach_each_other_are_a_majority() -> None
     assert [p for p in found["problems"] if "2 of 3 managers live" in p]
 
 
-def test_a_manager_whose_engine_is_dead_is_fenced() -> None:
-    found = plan(**{**LOST, "m2": said("m2", "silent")})
+@pytest.mark.parametrize("state", ["silent", "inactive", "absent"])
+def test_a_stopped_manager_that_would_give_the_quorum_back_is_refused(state: str) -> None:
+    found = plan(**{**LOST, "m2": said("m2", state)})
+    (problem,) = found["problems"]
+    assert problem == (
+        "2 of 3 managers live or could live (m1 (192.0.2.11:2377), m2 (192.0.2.12:2377)) and 2 are a majority: on m2 "
+        "(192.0.2.12:2377), start its engine (systemctl start docker); if its state can't be used, set it aside with "
+        "flotilla.swarm.swarm_fence and run again"
+    )
+
+
+def test_two_stopped_managers_are_a_majority_whichever_is_named() -> None:
+    observed = {"m1": said("m1", "silent"), "m2": said("m2", "silent"), "m3": UNREACHABLE, "w1": worker()}
+    for survivor in ("m1", "m2"):
+        (problem,) = plan(survivor, **observed)["problems"]
+        assert "on m1 (192.0.2.11:2377), m2 (192.0.2.12:2377), start its engine" in problem
+
+
+def test_stopped_managers_are_fenced_when_they_make_no_majority() -> None:
+    five = peers(*MANAGERS, "x4", "x5")
+    observed: dict[str, Any] = dict.fromkeys(("m3", "x4", "x5"), UNREACHABLE)
+    observed.update(m1=said("m1", knows=five), m2=said("m2", "silent", knows=five))
+    found = plan(**observed)
     assert found["problems"] == []
     assert found["survivor"] == "m1"
     assert found["fence"] == ["m2"]
-    assert found["gone"] == ["m3 (192.0.2.13:2377)"]
+    assert found["gone"] == ["m3 (192.0.2.13:2377)", "192.0.2.94:2377", "192.0.2.95:2377"]
+    observed["m3"] = said("m3", "silent", knows=five)
+    assert [p for p in plan(**observed)["problems"] if "3 of 5 managers live or could live" in p]
+
+
+def test_a_stopped_manager_counts_in_the_raft_that_it_knows_itself() -> None:
+    """It was made anew alone before, and leads as soon as it starts."""
+    five = peers(*MANAGERS, "x4", "x5")
+    found = plan(m1=said("m1", knows=five), m2=said("m2", "silent", knows=peers("m2")), m3=UNREACHABLE)
+    assert [p for p in found["problems"] if p.startswith("1 of 1 managers live or could live (m2")]
+
+
+def test_a_worker_that_was_a_manager_could_not_live_as_one() -> None:
+    assert plan(**{**LOST, "m2": said("m2", "silent", role="worker")})["problems"] == []
 
 
 def test_a_host_that_was_installed_anew_is_not_fenced_and_its_old_disk_is_named() -> None:
@@ -183,6 +218,56 @@ def test_a_machine_that_is_off_is_lost_whatever_the_connection_calls_that() -> N
     assert plan(**{**LOST, "m2": off}) == plan(**LOST)
 
 
+@pytest.mark.parametrize(
+    ("rc", "stderr"), [(127, "/bin/sh: 1: python3: not found"), (137, "Killed"), (1, "MemoryError")]
+)
+def test_a_machine_that_lives_and_can_not_run_the_module_is_a_problem(rc: int, stderr: str) -> None:
+    mute = {"failed": True, "rc": rc, "module_stdout": "", "module_stderr": stderr, "msg": "no json"}
+    found = plan(**{**LOST, "m2": mute})
+    assert [p for p in found["problems"] if p.startswith("m2 could not be asked (no json)")]
+
+
+@pytest.mark.parametrize("stderr", ["", "\n", "Error response from daemon: No such container: m2"])
+def test_a_shell_that_is_silent_or_is_missed_by_docker_is_that_of_a_machine_that_is_off(stderr: str) -> None:
+    off = {"failed": True, "rc": 1, "module_stdout": "", "module_stderr": stderr, "msg": "no json"}
+    assert plan(**{**LOST, "m2": off}) == plan(**LOST)
+
+
+ALONE = said("m1", error="", knows=peers("m1"), open_=("m1",))
+"""The survivor after it was forced: its raft, and so what it knows, has one member."""
+
+
+def test_what_comes_after_the_force_can_be_run_again() -> None:
+    assert plan(**{**LOST, "m1": ALONE}) == {**plan(**LOST), "recovered": True}
+    found = plan(m1=ALONE, m2=UNREACHABLE, m3=UNREACHABLE, w1=worker("m1", knows=peers("m1")))
+    assert (found["recovered"], found["problems"], found["lost"]) == (True, [], [])
+
+
+def test_a_stopped_manager_of_the_raft_that_is_no_more_is_fenced() -> None:
+    found = plan(**{**LOST, "m1": ALONE, "m2": said("m2", "silent"), "m3": said("m3", "silent")})
+    assert found["recovered"]
+    assert found["problems"] == []
+    assert found["fence"] == ["m2", "m3"]
+
+
+def test_a_raft_of_one_is_not_recovered_while_another_manager_lives() -> None:
+    found = plan(**{**LOST, "m1": ALONE, "m2": said("m2", error="")})
+    assert [p for p in found["problems"] if "has its quorum, which answers on m2" in p]
+    found = plan(**{**LOST, "m1": ALONE, "m2": said("m2")})
+    assert [p for p in found["problems"] if "know different managers" in p]
+    found = plan(**{**LOST, "m1": ALONE, "w1": worker("m1", "m3")})
+    assert [p for p in found["problems"] if p.startswith("m3 (192.0.2.13:2377) answers on its port to w1")]
+
+
+def test_a_raft_of_more_or_a_swarm_of_one_declared_manager_is_not_recovered() -> None:
+    found = plan(**{**LOST, "m1": said("m1", error="", knows=peers("m1", "m2"))})
+    assert not found["recovered"]
+    assert [p for p in found["problems"] if "has its quorum, which answers on m1" in p]
+    found = quorum_loss_plan({"m1": ALONE, "w1": worker("m1", knows=peers("m1"))}, ["m1"], ADDRESSES)
+    assert not found["recovered"]
+    assert [p for p in found["problems"] if "has its quorum, which answers on m1" in p]
+
+
 def test_nobody_but_the_survivor_can_tell() -> None:
     """This controller and m1 may be cut off from a swarm that lives."""
     found = plan(**{**LOST, "w1": UNREACHABLE})
@@ -219,13 +304,14 @@ def test_managers_of_two_swarms_are_refused() -> None:
 
 # --- Whatever the hosts say -------------------------------------------------------------------------------------------
 
-ANSWERS = st.sampled_from(["up", "leading", "dead", "bare", "gone", "failed"])
+ANSWERS = st.sampled_from(["up", "leading", "alone", "dead", "bare", "gone", "failed"])
 
 
 def answer(name: str, kind: str) -> dict[str, Any]:
     made = {
         "up": lambda: said(name),
         "leading": lambda: said(name, error=""),
+        "alone": lambda: said(name, error="", knows=peers(name)),
         "dead": lambda: said(name, "silent"),
         "bare": lambda: bare(name),
         "gone": lambda: UNREACHABLE,
@@ -235,14 +321,24 @@ def answer(name: str, kind: str) -> dict[str, Any]:
 
 
 @given(st.tuples(ANSWERS, ANSWERS, ANSWERS), st.sets(st.sampled_from(MANAGERS)), st.sampled_from(["", *MANAGERS]))
-def test_nothing_is_forced_while_a_majority_lives(kinds: tuple[str, ...], open_: set[str], survivor: str) -> None:
+def test_nothing_is_forced_while_a_majority_lives_or_could(
+    kinds: tuple[str, ...], open_: set[str], survivor: str
+) -> None:
     observed = {name: answer(name, kind) for name, kind in zip(MANAGERS, kinds, strict=True)}
     observed["w1"] = worker(*sorted(open_))
     before = copy.deepcopy(observed)
     found = quorum_loss_plan(observed, MANAGERS, ADDRESSES, survivor)
     assert observed == before
-    living = {name for name, kind in zip(MANAGERS, kinds, strict=True) if kind in ("up", "leading") or name in open_}
+    kind_of = dict(zip(MANAGERS, kinds, strict=True))
+    living = {name for name, kind in kind_of.items() if kind in ("up", "leading", "alone") or name in open_}
+    could = living | {name for name, kind in kind_of.items() if kind == "dead"}
     if len(living) >= 2 or "leading" in kinds or "failed" in kinds:
+        assert found["problems"]
+    # One that has a raft of its own already makes no majority with those that are stopped.
+    if len(could) >= 2 and "alone" not in kinds:
+        assert found["problems"]
+    assert found["recovered"] == (kind_of.get(found["survivor"]) == "alone")
+    if "alone" in kinds and not found["recovered"]:
         assert found["problems"]
     if not found["problems"]:
         others = set(MANAGERS) - {found["survivor"]}

@@ -6,11 +6,13 @@
 ``--force-new-cluster`` asks nobody. Done while a majority of the managers lives, or could come back, it makes two
 swarms with one ID, and each of them believes that it is the one. So everybody is asked first: every host of the
 inventory for what it is, whom it knows, and which managers answer it on port 2377. Whoever gives no answer by either
-way is lost; whoever gives one is not.
+way is lost; whoever gives one is not. A manager's state on a host that answers is not lost either, though its engine
+does not run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,9 @@ from ..membership import MANAGER, Membership
 
 _RUNNING = (membership.ACTIVE, membership.PENDING, membership.LOCKED, membership.ERROR)
 """States of an engine that runs and holds a swarm's state."""
+
+_MACHINE_IS_OFF = re.compile(r"is not running|No such container")
+"""Docker's words for a container in which nothing can be run."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Evidence:
         has_quorum: its engine answers for the swarm, so a majority is with it.
         knows: node IDs of the managers that it knows, itself among them.
         port_2377_open_from: hosts that reach its port.
+        holds_state: the host holds this manager's state, whether or not its engine runs.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Evidence:
     has_quorum: bool = False
     knows: frozenset[str] = frozenset()
     port_2377_open_from: tuple[str, ...] = ()
+    holds_state: bool = False
 
     @property
     def label(self) -> str:
@@ -58,6 +65,11 @@ class Evidence:
         """Its engine runs, or something answers in its place."""
         return self.engine in _RUNNING or bool(self.port_2377_open_from)
 
+    @property
+    def could_live(self) -> bool:
+        """It does not live, and would if somebody started its engine."""
+        return self.holds_state and not self.lives
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -67,16 +79,17 @@ class Answer:
     reasons: tuple[str, ...] = ()
 
 
-def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str) -> Answer:
+def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str, *, recovered: bool = False) -> Answer:
     """Whether the survivor may make the swarm anew.
 
     Args:
         survivor: the manager whose state the swarm would go on with.
         others: all the other managers that it knows.
         cluster_id: the swarm's ID, for the sentences.
+        recovered: the survivor has made it anew already, so that it leads alone is no reason.
     """
     reasons = []
-    leading = [each.label for each in (survivor, *others) if each.has_quorum]
+    leading = [each.label for each in (survivor, *others) if each.has_quorum and not (recovered and each is survivor)]
     if leading:
         reasons.append(
             "the swarm %s has its quorum, which answers on %s: mend what keeps the others from these"
@@ -87,12 +100,12 @@ def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str) -
             "%s does not tell which other managers there are, and nobody else does: reach one of its workers"
             % survivor.label
         )
-    elif not others:
+    elif not others and not recovered:
         reasons.append(
             "%s is the only manager of the swarm %s, so no majority is lost: start its engine, or unlock it with "
             "`docker swarm unlock`" % (survivor.label, cluster_id)
         )
-    reasons += _majorities(survivor, others)
+    reasons += _majorities(survivor, others, recovered=recovered)
     reasons += [
         "%s answers on its port to %s, but Ansible can't reach it, so it can't be kept from coming back: stop it, or "
         "let Ansible in" % (each.label, ", ".join(each.port_2377_open_from))
@@ -108,13 +121,18 @@ def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str) -
     return Answer(not reasons, tuple(reasons))
 
 
-def _majorities(survivor: Evidence, others: Sequence[Evidence]) -> list[str]:
-    """A problem when those that live are a majority: of all managers that anybody knows, or of those that one knows."""
+def _majorities(survivor: Evidence, others: Sequence[Evidence], *, recovered: bool) -> list[str]:
+    """A problem when those that live, or could, are a majority: of all managers that are known, or that one knows.
+
+    Once the swarm is made anew, those that could live are of a raft that is no more, and have to be fenced.
+    """
     if not others:
         return []
-    living = {each.node_id: each for each in (survivor, *others) if each is survivor or each.lives}
+    living = {each.node_id: each for each in (survivor, *others) if each.lives}
     views = [frozenset((survivor.node_id, *(each.node_id for each in others)))]
-    views += [each.knows for each in living.values() if each.knows]
+    stopped = {each.node_id: each for each in (survivor, *others) if each.could_live and not recovered}
+    asked = [each for each in (*living.values(), *stopped.values()) if not (recovered and each is survivor)]
+    views += [each.knows for each in asked if each.knows]
     for view in views:
         up = sorted(each.label for node_id, each in living.items() if node_id in view)
         need = quorum.needed(len(view))
@@ -122,6 +140,13 @@ def _majorities(survivor: Evidence, others: Sequence[Evidence]) -> list[str]:
             return [
                 "%d of %d managers live (%s) and %d are a majority: let them reach each other on port 2377, and the "
                 "swarm has its quorum again" % (len(up), len(view), ", ".join(up), need)
+            ]
+        idle = sorted(each.label for node_id, each in stopped.items() if node_id in view)
+        if len(up) + len(idle) >= need:
+            return [
+                "%d of %d managers live or could live (%s) and %d are a majority: on %s, start its engine (systemctl "
+                "start docker); if its state can't be used, set it aside with flotilla.swarm.swarm_fence and run again"
+                % (len(up) + len(idle), len(view), ", ".join((*up, *idle)), need, ", ".join(idle))
             ]
     return []
 
@@ -137,6 +162,8 @@ class LossPlan:
         fence: hosts that answer and hold a manager's state of this swarm: it is set aside before anything else.
         gone: managers that answer nobody, as sentences name them. They must never come back with their disks.
         lost: node IDs of all managers but the survivor, to be removed from the swarm afterwards.
+        recovered: the survivor leads the swarm as its only manager already, and more are declared: what is left to do
+            is what comes after that.
         problems: one sentence each.
     """
 
@@ -146,6 +173,7 @@ class LossPlan:
     fence: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    recovered: bool = False
     problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -156,6 +184,7 @@ class LossPlan:
             "fence": list(self.fence),
             "gone": list(self.gone),
             "lost": list(self.lost),
+            "recovered": self.recovered,
             "problems": list(self.problems),
         }
 
@@ -195,7 +224,8 @@ def plan(
     ]
     problems += _isolation(observed, seen, [*managers, *(h.name for h in seen.values() if h.is_manager)])
     own, others = _evidence(chosen, seen, observed, addresses or {})
-    problems += may_force(own, others, cluster_id).reasons
+    recovered = own.has_quorum and own.knows == {own.node_id} and len(set(managers)) > 1
+    problems += may_force(own, others, cluster_id, recovered=recovered).reasons
     fence = [
         host.name
         for host in seen.values()
@@ -211,6 +241,7 @@ def plan(
         fence=tuple(fence),
         gone=(*(each.label for each in others if not each.answers_ansible and not each.lives), *unknown),
         lost=tuple(each.node_id for each in others if each.node_id),
+        recovered=recovered,
         problems=tuple(problems),
     )
 
@@ -237,9 +268,14 @@ def _answered(result: Mapping[str, Any]) -> bool:
 def _is_silent(result: Mapping[str, Any]) -> bool:
     """Whether a host gave no answer: it was not reached, or no module came to speak on it.
 
-    For some connections, docker's among them, a machine that is off is no unreachable one: its shell prints nothing.
+    For some connections, docker's among them, a machine that is off is no unreachable one: its shell prints nothing. A
+    shell that complains, of a Python that it lacks for one, is that of a machine that lives.
     """
-    return bool(result.get("unreachable")) or (bool(result.get("failed")) and result.get("module_stdout") == "")
+    if result.get("unreachable"):
+        return True
+    complaint = str(result.get("module_stderr") or "").strip()
+    spoke = result.get("module_stdout") != "" or (complaint and not _MACHINE_IS_OFF.search(complaint))
+    return bool(result.get("failed")) and not spoke
 
 
 def _choose(seen: Mapping[str, _Host], survivor: str) -> tuple[_Host | None, str]:
@@ -313,6 +349,7 @@ def _evidence(
             has_quorum=host.membership.answers,
             knows=frozenset((*host.known, node_id)) if host.known else frozenset(),
             port_2377_open_from=reached_from,
+            holds_state=host.is_manager,
         )
     own = found.pop(own_id)
     return own, [found[node_id] for node_id in sorted(found)]
