@@ -55,7 +55,7 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
     repository = Restic(settings)
     problems = []
     try:
-        if _may_make(own):
+        if _may_make():
             repository.init_if_absent()
     except HostError as error:
         return [_failed(job, settings, str(error), store.now()) for job in own]
@@ -72,9 +72,9 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
     return problems
 
 
-def _may_make(own: list[Job]) -> bool:
+def _may_make() -> bool:
     """Whether a repository that is not there may be made: where this node has snapshots in it, it was lost."""
-    return not any(before is not None and before.snapshot for before in (store.read(job.name) for job in own))
+    return not any(before.snapshot for before in store.everything())
 
 
 def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Restic, swarm: str) -> str:
@@ -96,7 +96,11 @@ def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Rest
 
 
 def _failed(job: Job, settings: Settings, reason: str, begun: str, *, refused: bool = False) -> str:
-    store.write(status.after_failure(store.read(job.name), job, settings.node, reason, begun, refused))
+    """Note that a job was not done; what went wrong, and that it could not be noted."""
+    try:
+        store.write(status.after_failure(store.read(job.name), job, settings.node, reason, begun, refused))
+    except HostError as error:
+        return "%s: %s; and %s" % (job.name, reason, error)
     return "%s: %s" % (job.name, reason)
 
 

@@ -142,7 +142,7 @@ class Restic:
             said.seek(0)
             words_of_restic = said.read().decode("utf-8", "replace")
         # A taker that ends early breaks the pipe, which is not restic's failure; the other way round, it is.
-        if code not in (0, -signal.SIGKILL, -signal.SIGPIPE):
+        if code not in (0, -signal.SIGPIPE):
             raise HostError(restic.explain(code, words_of_restic, self._settings))
         if taker.returncode != 0:
             last = taker.stderr.decode("utf-8", "replace").strip() or "status %d" % taker.returncode

@@ -43,11 +43,13 @@ def free(directory: Path) -> int:
 
 
 def copy(root: Path, target: Path) -> None:
-    """Copy the state, with owners and modes, to where nothing is yet.
+    """Copy the state, with its modes, to where nothing is yet. The engine runs as root, and so does this.
 
     Raises:
         HostError: it can't be copied; what was copied is removed.
     """
+    if target.exists():
+        raise HostError("%s is there already, so nothing was copied to it" % target)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copytree(root, target, symlinks=True, ignore=_no_sockets)
