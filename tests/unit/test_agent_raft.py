@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine that a backup of the raft state has stopped runs again, whatever happened; and it is stopped only safely."""
+"""An engine that a backup of the raft state stops runs again, whatever happens; and it is stopped only safely."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ class Engine(backup_agent.Engine):
     """Of the leader, or of a worker; each service runs here, with a volume."""
 
     def __init__(self) -> None:
-        super().__init__(*SERVICES)
+        self.version, self.frozen = "26.1.5", []
+        self.here = tuple(SERVICES)
         self.leader = True
         self.driver = "local"
         self.mountpoint = "/volumes/x"
@@ -85,6 +86,20 @@ class Engine(backup_agent.Engine):
         status = {"Leader": True, "Reachability": "reachable", "Addr": "192.0.2.11:2377"}
         return [{"ID": "id1", "Spec": {}, "Description": {"Hostname": "m1"}, "ManagerStatus": status}]
 
+    def swarm_inspect(self) -> dict[str, Any]:
+        return {"ID": SWARM, "Spec": {}}
+
+    def none(self) -> list[dict[str, Any]]:
+        return []
+
+    services = networks = none  # type: ignore[assignment]
+
+    def secrets(self) -> list[dict[str, Any]]:
+        return [{"ID": "s1", "Spec": {"Name": "shop_password"}}]
+
+    def configs(self) -> list[dict[str, Any]]:
+        return [{"ID": "c1", "Spec": {"Name": "shop_settings", "Data": "YQ=="}}]
+
     def containers(self, **filters: str) -> list[dict[str, Any]]:
         named = filters.get("label", "").partition("=")[2]
         return [
@@ -94,7 +109,7 @@ class Engine(backup_agent.Engine):
                 "Mounts": [{"Type": "volume", "Name": volume}],
             }
             for service, volume in SERVICES.items()
-            if service in self.services and named in ("", service) and filters.get("volume") in (None, volume)
+            if service in self.here and named in ("", service) and filters.get("volume") in (None, volume)
         ]
 
     def volume(self, _name: str) -> dict[str, Any]:
@@ -108,7 +123,6 @@ class Node:
         self.settings = replace(settings(), textfile=str(tmp_path / "metrics" / "flotilla.prom"))
         on_node(tmp_path, monkeypatch, backup_agent.Repository(), lambda _words: None)
         monkeypatch.setattr(run, "Restic", lambda _settings: self.repository)
-        monkeypatch.setattr(run, "_definition", lambda _engine: b'{"nodes": []}')
         monkeypatch.setattr(raft, "STOPPED", tmp_path / "run" / "engine-stopped")
         monkeypatch.setattr(raft, "KEY", tmp_path / "run" / "unlock-key")
         monkeypatch.setattr(raft, "STAGING", tmp_path / "lib" / "staging" / "raft")
@@ -152,7 +166,7 @@ def test_a_leader_does_all_but_the_raft_state(node: Node, capsys: pytest.Capture
 
 def test_a_worker_does_what_runs_on_it(node: Node) -> None:
     node.engine.leader = False
-    node.engine.services = ("shop_db",)
+    node.engine.here = ("shop_db",)
     assert node.run() == []
     assert list(node.repository.made) == ["pg", "etc"]
 
@@ -230,6 +244,15 @@ def test_what_was_paused_goes_on_whatever_happens(node: Node, failure: BaseExcep
     assert not volumes.PAUSED.exists()
 
 
+def test_the_definition_is_the_swarms_own(node: Node) -> None:
+    node.run("definition")
+    filename, found = node.repository.made["definition"]
+    assert filename == "/definition.json"
+    listed = {section: list(found[section]) for section in ("nodes", "secrets", "configs", "services", "networks")}
+    wanted = {"nodes": ["m1"], "secrets": ["shop_password"], "configs": ["shop_settings"]}
+    assert listed == {**wanted, "services": [], "networks": []}
+
+
 def test_a_volume_that_lies_elsewhere_is_no_files_of_this_host(node: Node) -> None:
     node.engine.driver = "nfs"
     (problem,) = node.run("vol")
@@ -302,9 +325,11 @@ def test_a_repository_is_made_before_the_first_backup(node: Node) -> None:
     assert node.repository.asked == ["init", "pg"]
 
 
-def test_a_repository_that_was_lost_is_not_made_again(node: Node) -> None:
-    node.noted("pg")
-    node.run()
+@pytest.mark.parametrize("made", ["pg", "raft"])
+def test_a_repository_that_was_lost_is_not_made_again(node: Node, made: str) -> None:
+    node.noted(made)
+    node.run("pg")
+    assert list(node.repository.made) == ["pg"]
     assert "init" not in node.repository.asked
 
 

@@ -1,79 +1,305 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of restic's exit status and output, with a script in its place."""
+"""How restic is run on a host, with a program of that name that does what a test says."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
-from ansible_collections.flotilla.swarm.plugins.module_utils._host import command, restic
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import command
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic
 
-from tests.support.backup_agent import JOB, settings
+from tests.support.backup_agent import JOB, SWARM, settings
+
+SUMMARY = (
+    '{"message_type":"status","percent_done":1}\n'
+    '{"message_type":"summary","total_bytes_processed":7,"total_duration":1.5,"snapshot_id":"abcd1234ef567890"}'
+)
+SECRET = "not-in-argv"  # noqa: S105
 
 
-class Script:
-    """A ``restic`` that notes its arguments and does what a test writes; ``$all`` are its arguments."""
+class Tool:
+    """The program restic: it notes how it was called, and then does what ``does`` was told."""
 
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.path, self.log, self.environment = (directory / name for name in ("restic", "log", "environment"))
-        found = {"restic": str(self.path)}
-        monkeypatch.setattr(command, "find", lambda name: found.get(name) or shutil.which(name))
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.program = place / "restic"
+        self.environment_file = place / "environment"
+        self.does("exit 0")
 
-    def does(self, body: str) -> restic.Restic:
-        self.path.write_text('#!/bin/sh\nall="$*"\ncd %s; echo "$all" >> log\n%s\n' % (self.path.parent, body))
-        self.path.chmod(0o755)
-        return restic.Restic(settings(), self.environment)
+    def does(self, body: str) -> None:
+        noting = 'printf "%s\\037" "$@" >>asked; echo >>asked; env >environment-seen'
+        script = "#!/bin/sh\ncd %s\n%s\n%s\n" % (shlex.quote(str(self.place)), noting, body)
+        self.program.write_text(script, encoding="utf-8")
+        self.program.chmod(0o755)
+
+    def says(self, output: str) -> None:
+        self.does("printf '%%s\\n' %s" % shlex.quote(output))
+
+    def fails(self, code: int, words: str = "") -> None:
+        self.does("echo %s >&2\nexit %d" % (shlex.quote(words), code))
+
+    @property
+    def asked(self) -> list[list[str]]:
+        """The words of each call, without those that all have."""
+        lines = (self.place / "asked").read_text(encoding="utf-8").splitlines()
+        calls = [line.split("\x1f")[:-1] for line in lines]
+        common = ["--repo", "/srv/backup", "--password-file", "/etc/flotilla/backup/password", "--retry-lock", "5m"]
+        common += ["--no-cache", "--json"]
+        assert all(call[: len(common)] == common for call in calls)
+        return [call[len(common) :] for call in calls]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        text = (self.place / "environment-seen").read_text(encoding="utf-8")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def restic(self) -> Restic:
+        return Restic(settings(), self.environment_file)
 
 
 @pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
-    return Script(tmp_path, monkeypatch)
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
+    found = Tool(tmp_path)
+    monkeypatch.setattr(command, "find", lambda name: shutil.which(name, path="%s:/usr/bin:/bin" % tmp_path))
+    return found
 
 
-RACE = 'case "$all" in *init) touch made; exit 1;; esac; [ -e made ] || exit 10'
+# -- the repository --------------------------------------------------------------------------------------------------
+
+
+def test_a_repository_that_is_there_is_not_made(tool: Tool) -> None:
+    assert not tool.restic().init_if_absent()
+    assert tool.asked == [["cat", "config"]]
+
+
+def test_a_repository_that_is_not_there_is_made(tool: Tool) -> None:
+    tool.does('case "$*" in *"cat config") exit 10;; esac')
+    assert tool.restic().init_if_absent()
+    assert tool.asked == [["cat", "config"], ["init"]]
+
+
+def test_who_makes_it_second_takes_what_the_first_has_made(tool: Tool) -> None:
+    tool.does(
+        'case "$*" in *"cat config") [ -e made ] || exit 10;; *init) touch made; echo "is there" >&2; exit 1;; esac'
+    )
+    assert not tool.restic().init_if_absent()
+    assert tool.asked == [["cat", "config"], ["init"], ["cat", "config"]]
+
+
+def test_what_can_not_be_made_is_said_in_the_words_of_init(tool: Tool) -> None:
+    tool.does(
+        'case "$*" in *"cat config") exit 10;; *init) echo "Fatal: permission denied (publickey)" >&2; exit 1;; esac'
+    )
+    with pytest.raises(HostError, match="swarm_backup_ssh_key"):
+        tool.restic().init_if_absent()
+
+
+@pytest.mark.parametrize(("code", "words"), [(1, "connection refused"), (11, ""), (12, "")])
+def test_a_repository_that_can_not_be_asked_is_not_absent(tool: Tool, code: int, words: str) -> None:
+    tool.fails(code, words)
+    with pytest.raises(HostError):
+        tool.restic().init_if_absent()
+    assert tool.asked == [["cat", "config"]]
 
 
 @pytest.mark.parametrize(
-    ("body", "made", "asked"), [("", False, 1), ("[ $(wc -l < log) = 2 ] || exit 10", True, 2), (RACE, False, 3)]
+    ("code", "words", "said"),
+    [
+        (3, "read /x: input/output error", "counts as no backup: mend what it names .restic: read /x"),
+        (10, "", "there is no repository at /srv/backup"),
+        (11, "", "stayed locked for 5m"),
+        (12, "", "swarm_backup_password"),
+        (1, "write: no space left on device", "there is no space left where /srv/backup is"),
+        (99, "what is this", r"restic failed \(exit status 99\).*what is this"),
+    ],
 )
-def test_a_repository_is_made_once_whoever_is_first(script: Script, body: str, made: bool, asked: int) -> None:
-    assert script.does(body).init_if_absent() is made
-    assert len(script.log.read_text().splitlines()) == asked
-
-
-def test_an_exit_status_is_explained(script: Script) -> None:
-    with pytest.raises(HostError, match=r"the password does not open .*swarm_backup_password.*\(restic: wrong\)"):
-        script.does("echo wrong >&2; exit 12").init_if_absent()
-    assert "init" not in script.log.read_text()
-    for ask in (script.does("exit 10").snapshots, script.does("exit 10").init_if_absent):
-        with pytest.raises(HostError, match="there is no repository at /srv/backup: correct swarm_backup_repository"):
+def test_a_failure_says_what_it_means(tool: Tool, code: int, words: str, said: str) -> None:
+    tool.fails(code, words)
+    for ask in (
+        lambda: tool.restic().backup_bytes(b"", "/x", JOB["definition"], SWARM),
+        lambda: tool.restic().snapshots(),
+        lambda: tool.restic().forget(),
+        lambda: tool.restic().check(),
+        lambda: tool.restic().dump("abcd1234", "/x"),
+        lambda: tool.restic().dump_to("abcd1234", "/x", ["cat"]),
+        lambda: tool.restic().restore("abcd1234", "/", "/y"),
+    ):
+        with pytest.raises(HostError, match=said):
             ask()
 
 
-def test_a_summary_is_read_and_secrets_are_in_no_argument(script: Script) -> None:
-    script.environment.write_text("RESTIC_REST_PASSWORD=a=canary\n")
-    said = '{"message_type":"summary","snapshot_id":"0123456789","total_bytes_processed":6,"total_duration":1.5}'
-    own = script.does("cat > given; echo \"$RESTIC_REST_PASSWORD\" > seen; echo '%s'" % said)
-    assert own.backup_bytes(b"a\0b\xff\r\n", "/x", JOB["etc"], "cluster1") == Summary("01234567", 6, 1.5)
-    assert script.path.with_name("given").read_bytes() == b"a\0b\xff\r\n"
-    assert script.path.with_name("seen").read_text() == "a=canary\n"
-    assert "canary" not in script.log.read_text()
+def test_a_host_without_restic_is_told_how_to_get_it(tool: Tool) -> None:
+    tool.program.unlink()
+    with pytest.raises(HostError, match="restic is not installed on this host: run the role swarm_backup on it"):
+        tool.restic().snapshots()
 
 
-def test_a_file_is_fed_to_its_taker(script: Script) -> None:
-    assert script.does("printf 'a\\000b'").dump_to("1", "/x", ["cat"]) == b"a\0b"
-    with pytest.raises(HostError, match="`sh -c cat; echo bad >&2; exit 3` says: bad"):
-        script.does("echo x").dump_to("1", "/x", ["sh", "-c", "cat; echo bad >&2; exit 3"])
-    with pytest.raises(HostError, match="there is no repository"):
-        script.does("echo half; exit 10").dump_to("1", "/x", ["cat"])
+# -- backups ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_taker_that_ends_early_is_not_waited_for(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restic, "SHORT", 5.0)  # who waits for it fails with other words
-    with pytest.raises(HostError, match="says: enough"):
-        script.does("exec cat /dev/zero").dump_to("1", "/x", ["sh", "-c", "echo enough >&2; exit 1"])
+def called(job: str, *source: str) -> list[str]:
+    tags = ["--tag", "job=" + job, "--tag", "kind=" + JOB[job].kind, "--tag", "swarm=" + SWARM]
+    return ["backup", "--quiet", "--host", "n1", *tags, *source]
+
+
+def test_paths_can_not_be_taken_for_options(tool: Tool) -> None:
+    tool.says(SUMMARY)
+    assert tool.restic().backup_paths(["/etc/shop", "--x"], JOB["etc"], SWARM) == Summary("abcd1234", 7, 1.5)
+    assert tool.asked == [called("etc", "--", "/etc/shop", "--x")]
+
+
+def test_a_command_is_run_by_restic_so_that_its_failure_makes_no_snapshot(tool: Tool) -> None:
+    tool.says(SUMMARY)
+    tool.restic().backup_command(["docker", "exec", "live", "pg_dump"], "/pg.dump", JOB["pg"], SWARM)
+    source = ["--stdin-from-command", "--stdin-filename", "/pg.dump", "--", "docker", "exec", "live", "pg_dump"]
+    assert tool.asked == [called("pg", *source)]
+
+
+def test_bytes_go_over_standard_input(tool: Tool) -> None:
+    tool.does("cat >given\nprintf '%%s\\n' %s" % shlex.quote(SUMMARY))
+    data = bytes(range(256)) * 1000
+    tool.restic().backup_bytes(data, "/definition.json", JOB["definition"], SWARM)
+    assert (tool.place / "given").read_bytes() == data
+    assert tool.asked == [called("definition", "--stdin", "--stdin-filename", "/definition.json")]
+
+
+def test_an_end_without_a_snapshot_is_no_backup(tool: Tool) -> None:
+    tool.says('{"message_type":"summary","total_bytes_processed":7}')
+    with pytest.raises(HostError, match="names no snapshot"):
+        tool.restic().backup_paths(["/etc/shop"], JOB["etc"], SWARM)
+
+
+# -- all the rest ----------------------------------------------------------------------------------------------------
+
+
+def test_snapshots_are_listed_the_oldest_first(tool: Tool) -> None:
+    one = '{"id":"%s","time":"2026-11-22T2%d:00:00.123456789Z","hostname":"n1","tags":["job=pg","swarm=cluster1"]}'
+    tool.says("[%s,%s]" % (one % ("bbbbbbbbbb", 3), one % ("aaaaaaaaaa", 2)))
+    assert [(found.id, found.job, found.swarm) for found in tool.restic().snapshots()] == [
+        ("aaaaaaaa", "pg", SWARM),
+        ("bbbbbbbb", "pg", SWARM),
+    ]
+
+
+def test_a_list_that_can_not_be_read_is_no_empty_one(tool: Tool) -> None:
+    tool.says("[{")
+    with pytest.raises(HostError, match="list of snapshots can't be read"):
+        tool.restic().snapshots()
+
+
+def test_what_is_kept_and_read_is_what_was_declared(tool: Tool) -> None:
+    tool.restic().forget()
+    tool.restic().check()
+    assert tool.asked == [
+        ["forget", "--group-by", "tags", "--keep-within", "30d", "--keep-last", "3", "--prune"],
+        ["check", "--read-data-subset", "5%"],
+    ]
+
+
+def test_what_is_restored_is_compared_and_removes_nothing_unasked(tool: Tool) -> None:
+    tool.restic().restore("abcd1234", "/var/x", "/target")
+    tool.restic().restore("abcd1234", "/var/x", "/target", delete=True)
+    plain = ["restore", "abcd1234:/var/x", "--target", "/target", "--verify"]
+    assert tool.asked == [plain, [*plain, "--delete"]]
+
+
+def test_a_file_is_dumped_byte_for_byte(tool: Tool) -> None:
+    tool.does("printf '\\000\\377\\n\\r'")
+    assert tool.restic().dump("abcd1234", "/x") == b"\x00\xff\n\r"
+    assert tool.asked == [["dump", "abcd1234", "/x"]]
+
+
+# -- one file of a snapshot into a command ---------------------------------------------------------------------------
+
+
+def test_a_file_goes_into_a_command(tool: Tool) -> None:
+    tool.does("printf '\\000\\377two'; head -c 1000000 /dev/zero")
+    assert tool.restic().dump_to("abcd1234", "/pg.dump", ["tr", "\\000", "0"]) == b"0\xfftwo" + b"0" * 1000000
+    assert tool.asked == [["dump", "abcd1234", "/pg.dump"]]
+
+
+def test_half_a_file_is_a_failure_though_the_command_is_content(tool: Tool) -> None:
+    tool.does("printf half; echo 'Load(<data/1>): ciphertext verification failed' >&2; exit 1")
+    with pytest.raises(HostError, match="the repository /srv/backup is damaged"):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["cat"])
+
+
+def test_when_both_fail_it_is_for_what_restic_says(tool: Tool) -> None:
+    tool.fails(12)
+    with pytest.raises(HostError, match="swarm_backup_password"):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["sh", "-c", "cat; echo 'unexpected end of file' >&2; exit 1"])
+
+
+def test_the_failure_of_the_command_is_said_in_its_words(tool: Tool) -> None:
+    tool.says("all")
+    with pytest.raises(HostError, match=r"`sh -c .*` says: no such role$"):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["sh", "-c", "cat; echo 'no such role' >&2; exit 3"])
+
+
+def test_a_command_that_fails_without_a_word_says_its_status(tool: Tool) -> None:
+    with pytest.raises(HostError, match="`false` says: status 1"):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["false"])
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_that_ends_early_ends_restic_too(tool: Tool, code: int) -> None:
+    tool.does("exec yes")
+    taker = ["sh", "-c", "head -c 2; echo no >&2; exit %d" % code]
+    if code:
+        with pytest.raises(HostError, match=r"says: no$"):
+            tool.restic().dump_to("abcd1234", "/pg.dump", taker)
+    else:
+        assert tool.restic().dump_to("abcd1234", "/pg.dump", taker) == b"y\n"
+
+
+def test_a_restic_that_was_killed_has_not_given_all(tool: Tool) -> None:
+    tool.does("printf half; kill -KILL $$")
+    with pytest.raises(HostError):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["cat"])
+
+
+def test_a_command_that_is_not_there_begins_nothing(tool: Tool) -> None:
+    with pytest.raises(HostError, match="no-such-program is not installed"):
+        tool.restic().dump_to("abcd1234", "/pg.dump", ["no-such-program"])
+    assert not (tool.place / "asked").exists()
+
+
+# -- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_backend_logs_in_with_is_in_the_environment_alone(tool: Tool) -> None:
+    tool.environment_file.write_text("RESTIC_REST_PASSWORD=%s=x\n\nLC_ALL=de\n" % SECRET, encoding="utf-8")
+    tool.says("[]")
+    repository = tool.restic()
+    for ask in (repository.snapshots, lambda: repository.dump_to("abcd1234", "/x", ["cat"])):
+        ask()
+        assert tool.environment["RESTIC_REST_PASSWORD"] == SECRET + "=x"
+        assert tool.environment["LC_ALL"] == "C"
+    assert not any(SECRET in word for call in tool.asked for word in call)
+
+
+def test_who_takes_a_file_has_no_part_in_the_secrets(tool: Tool) -> None:
+    tool.environment_file.write_text("RESTIC_REST_PASSWORD=%s\n" % SECRET, encoding="utf-8")
+    assert SECRET.encode() not in tool.restic().dump_to("abcd1234", "/x", ["env"])
+
+
+def test_an_environment_that_can_not_be_read_is_not_an_empty_one(tool: Tool) -> None:
+    tool.environment_file.mkdir()
+    with pytest.raises(HostError, match="environment can't be read"):
+        tool.restic()
+
+
+def test_a_password_in_the_repository_starts_no_restic(tool: Tool) -> None:
+    repository = Restic(replace(settings(), repository="rest:https://me:%s@h/" % SECRET), tool.environment_file)
+    with pytest.raises(ValueError, match="swarm_backup_environment") as raised:
+        repository.snapshots()
+    assert SECRET not in str(raised.value)
+    assert not (tool.place / "asked").exists()

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The backup agent: what systemd runs on a node, without Ansible. Python and restic are all that it needs.
 
-run JOB|all, verify JOB|all, start-engine, status, fetch-state SNAPSHOT|latest [CLUSTER], restore JOB SNAPSHOT|latest
+make-repository, run JOB|all, verify JOB|all, start-engine, status,
+fetch-state SNAPSHOT|latest [CLUSTER], restore JOB SNAPSHOT|latest
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from .._core.errors import DeclarationError
 from .._engine.errors import EngineError
 from .._engine.local import LocalEngine
 from .._host.errors import HostError
-from . import fetch, raft, restore, store, verify, volumes
+from . import fetch, lock, raft, restore, store, verify, volumes
 from .errors import Refused
-from .run import run
+from .run import make_repository, run
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,15 +44,26 @@ def _run(job: str) -> list[str]:
     return run(job, store.settings(), LocalEngine())
 
 
+def _make_repository() -> list[str]:
+    store.answer({"made": make_repository(store.settings())})
+    return []
+
+
 def _verify(job: str) -> list[str]:
     return verify.verify(job, store.settings(), LocalEngine())
 
 
 def _start_engine() -> list[str]:
+    """What follows every unit. A run that still works has stopped the engine for itself, and starts it itself."""
     engine = LocalEngine()
-    raft.start_engine(engine)
-    raft.clear()
-    volumes.thaw(engine)
+    store.make_directories()
+    try:
+        with lock.of_node(patience=0):
+            raft.start_engine(engine)
+            raft.clear()
+            volumes.thaw(engine)
+    except lock.Held as error:
+        store.say(str(error))
     return []
 
 
@@ -71,6 +83,7 @@ def _restore(job: str, snapshot: str) -> list[str]:
 
 
 _COMMANDS: Mapping[str, Callable[..., list[str]]] = {
+    "make-repository": _make_repository,
     "run": _run,
     "verify": _verify,
     "start-engine": _start_engine,

@@ -28,12 +28,16 @@ _NODE = "swarm.flotilla.backup.node"
 _SINCE = "swarm.flotilla.backup.since"
 
 
+class Held(HostError):
+    """Another run works on this node."""
+
+
 @contextmanager
 def of_node(patience: float = PATIENCE) -> Iterator[None]:
     """Be the only run on this node. The lock goes with the process, however that ends.
 
     Raises:
-        HostError: another run has it; the message says which.
+        Held: another run has it; the message says which.
     """
     path = store.RUN / "lock"
     end = time.monotonic() + patience
@@ -46,7 +50,7 @@ def of_node(patience: float = PATIENCE) -> Iterator[None]:
                 if time.monotonic() >= end:
                     file.seek(0)
                     holder = file.read().strip() or "one that has just begun"
-                    raise HostError(
+                    raise Held(
                         "another run works on this node (%s): wait for its end, and start this one again" % holder
                     ) from error
                 time.sleep(0.5)

@@ -54,11 +54,6 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
     swarm = cluster_id(settings, engine)
     repository = Restic(settings)
     problems = []
-    try:
-        if _may_make():
-            repository.init_if_absent()
-    except HostError as error:
-        return [_failed(job, settings, str(error), store.now()) for job in own]
     for position, job in enumerate(own, 1):
         store.say("%s: %d of %d" % (job.name, position, len(own)))
         problem = _run_one(job, settings, engine, repository, swarm)
@@ -72,9 +67,24 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
     return problems
 
 
-def _may_make() -> bool:
-    """Whether a repository that is not there may be made: where this node has snapshots in it, it was lost."""
-    return not any(before.snapshot for before in store.everything())
+def make_repository(settings: Settings) -> bool:
+    """Make the repository where there is none; whether it was made. Only one node may do it at a time.
+
+    Two that make it at once spoil it: restic writes a key and a configuration, and those of two runs don't fit.
+
+    Raises:
+        HostError: this node has snapshots in it, so it was lost.
+    """
+    store.make_directories()
+    repository = Restic(settings)
+    lost = [before.job for before in store.everything() if before.snapshot]
+    if lost and not repository.exists():
+        raise HostError(
+            "there is no repository at %s any more, and this node has had backups in it (%s): bring it back, or "
+            "correct swarm_backup_repository; to begin another one, remove %s on every node"
+            % (restic.shown(settings.repository), ", ".join(lost), store.STATE / "status")
+        )
+    return repository.init_if_absent()
 
 
 def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Restic, swarm: str) -> str:

@@ -31,25 +31,27 @@ class Restic:
         self._settings = settings
         self._environment = _variables(environment)
 
+    def exists(self) -> bool:
+        """Whether there is a repository, which the password opens.
+
+        Raises:
+            HostError: it can't be told.
+        """
+        code, _out, err = self._run(["cat", "config"], SHORT)
+        if code in (0, restic.NO_REPOSITORY):
+            return code == 0
+        raise HostError(restic.explain(code, err, self._settings))
+
     def init_if_absent(self) -> bool:
-        """Make the repository where there is none; whether it was made.
+        """Make the repository where there is none; whether it was made. Nobody else may be making it.
 
         Raises:
             HostError: it can't be told whether it is there, or it can't be made.
         """
-        code, _out, err = self._run(["cat", "config"], SHORT)
-        if code == 0:
+        if self.exists():
             return False
-        if code != restic.NO_REPOSITORY:
-            raise HostError(restic.explain(code, err, self._settings))
-        code, _out, err = self._run(["init"], SHORT)
-        if code == 0:
-            return True
-        # Every node begins at the same moment, and one of them was first.
-        again, _out, _err = self._run(["cat", "config"], SHORT)
-        if again == 0:
-            return False
-        raise HostError(restic.explain(code, err, self._settings))
+        self._demand(["init"], SHORT)
+        return True
 
     def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
         """A snapshot of files and directories of this host, all of which must be there."""
