@@ -236,7 +236,6 @@ def test_the_unlock_key_of_a_killed_run_is_removed(stopped: bool) -> None:
     assert not raft.KEY.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="start-engine does not ask whether another run works")
 def test_what_another_run_does_is_left_to_it(engine: Engine, started: list[str]) -> None:
     raft.STAGING.mkdir()
     store.write_file(raft.STOPPED, "now\n", 0o600)

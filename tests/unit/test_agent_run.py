@@ -32,12 +32,13 @@ LEADERS = ["pg", "rd", "vol", "raw", "etc", "definition"]
 
 
 class Repository:
-    """``made``: job → what it was made of, in order. ``fails``: job, ``init`` or ``forget`` → what is raised."""
+    """``made``: job → what it was made of, in order. ``fails``: job or ``forget`` → what is raised."""
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
         self.fails: dict[str, BaseException] = {}
         self.asked: list[str] = []
+        self.there = False
         self.meanwhile: Callable[[], None] = lambda: None
 
     def _now(self, what: str) -> None:
@@ -45,9 +46,13 @@ class Repository:
         if what in self.fails:
             raise self.fails[what]
 
+    def exists(self) -> bool:
+        return self.there
+
     def init_if_absent(self) -> bool:
         self._now("init")
-        return True
+        made, self.there = not self.there, True
+        return made
 
     def forget(self) -> None:
         self._now("forget")
@@ -320,36 +325,28 @@ def test_how_long_the_engine_stood_still_is_noted(node: Node, monkeypatch: pytes
 # -- the repository --------------------------------------------------------------------------------------------------
 
 
-def test_a_repository_is_made_before_the_first_backup(node: Node) -> None:
+def test_a_run_makes_no_repository_for_another_node_may_be_making_it(node: Node) -> None:
     node.run("pg")
-    assert node.repository.asked == ["init", "pg"]
+    assert node.repository.asked == ["pg"]
 
 
-@pytest.mark.parametrize("made", ["pg", "raft"])
-def test_a_repository_that_was_lost_is_not_made_again(node: Node, made: str) -> None:
-    node.noted(made)
-    node.run("pg")
-    assert list(node.repository.made) == ["pg"]
+def test_a_repository_is_made_where_there_is_none(node: Node) -> None:
+    assert run.make_repository(node.settings) is True
+    assert run.make_repository(node.settings) is False
+
+
+def test_a_repository_that_was_lost_is_not_made_again(node: Node) -> None:
+    node.noted("pg")
+    with pytest.raises(HostError, match=r"no repository at .* any more, and this node has had backups in it \(pg\)"):
+        run.make_repository(node.settings)
     assert "init" not in node.repository.asked
-
-
-def test_a_node_that_only_failed_so_far_may_make_it(node: Node) -> None:
-    node.repository.fails = {"init": HostError("the host of it does not answer")}
-    node.run("pg")
-    node.run("pg")
-    assert node.repository.asked == ["init", "init"]
-
-
-def test_without_a_repository_every_job_has_failed_and_nothing_is_begun(node: Node) -> None:
-    node.repository.fails = {"init": HostError("the password does not open it")}
-    assert node.run() == ["%s: the password does not open it" % name for name in LEADERS]
-    assert node.repository.asked == ["init"]
-    assert {read(name).verdict for name in LEADERS} == {status.FAILED}
+    node.repository.there = True
+    assert run.make_repository(node.settings) is False
 
 
 def test_the_leader_forgets_when_all_is_made(node: Node) -> None:
     node.run()
-    assert node.repository.asked == ["init", *LEADERS, "forget"]
+    assert node.repository.asked == [*LEADERS, "forget"]
 
 
 def test_nobody_else_forgets(node: Node) -> None:

@@ -86,14 +86,6 @@ def test_a_repository_that_is_not_there_is_made(tool: Tool) -> None:
     assert tool.asked == [["cat", "config"], ["init"]]
 
 
-def test_who_makes_it_second_takes_what_the_first_has_made(tool: Tool) -> None:
-    tool.does(
-        'case "$*" in *"cat config") [ -e made ] || exit 10;; *init) touch made; echo "is there" >&2; exit 1;; esac'
-    )
-    assert not tool.restic().init_if_absent()
-    assert tool.asked == [["cat", "config"], ["init"], ["cat", "config"]]
-
-
 def test_what_can_not_be_made_is_said_in_the_words_of_init(tool: Tool) -> None:
     tool.does(
         'case "$*" in *"cat config") exit 10;; *init) echo "Fatal: permission denied (publickey)" >&2; exit 1;; esac'
