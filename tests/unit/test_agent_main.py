@@ -81,6 +81,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, ends: Any) -> None:
         ["run"],
         ["run", "pg", "rd"],
         ["verify"],
+        ["make-repository", "now"],
         ["start-engine", "now"],
         ["status", "pg"],
         ["fetch-state"],
@@ -174,12 +175,12 @@ def test_a_stop_by_systemd_lets_it_put_right_what_it_began(monkeypatch: pytest.M
     def run(*_arguments: Any) -> list[str]:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
         finally:
             put_right.append(True)
         return []
 
     monkeypatch.setattr(cli, "run", run)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "pg"])
     assert stopped.value.code == 143

@@ -51,7 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.content)))
         self.end_headers()
-        self.wfile.write(self.server.content)
+        if self.server.content:  # without any, whoever asked is gone already
+            self.wfile.write(self.server.content)
 
     do_GET = do_POST = do_DELETE = _answer  # noqa: N815  names that http.server asks for
 

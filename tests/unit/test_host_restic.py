@@ -269,9 +269,15 @@ def test_a_command_that_is_not_there_begins_nothing(tool: Tool) -> None:
 
 def test_what_the_backend_logs_in_with_is_in_the_environment_alone(tool: Tool) -> None:
     tool.environment_file.write_text("RESTIC_REST_PASSWORD=%s=x\n\nLC_ALL=de\n" % SECRET, encoding="utf-8")
-    tool.says("[]")
+    tool.says(SUMMARY)
     repository = tool.restic()
-    for ask in (repository.snapshots, lambda: repository.dump_to("abcd1234", "/x", ["cat"])):
+    for ask in (
+        repository.init_if_absent,
+        lambda: repository.backup_bytes(b"", "/x", JOB["definition"], SWARM),
+        lambda: repository.dump("abcd1234", "/x"),
+        lambda: repository.dump_to("abcd1234", "/x", ["cat"]),
+    ):
+        (tool.place / "environment-seen").unlink(missing_ok=True)
         ask()
         assert tool.environment["RESTIC_REST_PASSWORD"] == SECRET + "=x"
         assert tool.environment["LC_ALL"] == "C"

@@ -62,7 +62,7 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
         # The leader alone does it, so that it is done once.
         try:
             repository.forget()
-        except HostError as error:
+        except (HostError, DeclarationError) as error:
             problems.append("what need not be kept was not forgotten: %s" % error)
     return problems
 
@@ -92,6 +92,8 @@ def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Rest
     begun = store.now()
     try:
         made = _back_up(job, settings, engine, repository, swarm)
+        after = status.after_success(store.read(job.name), job, settings.node, made.summary, begun, made.stopped)
+        store.write(after)
     except Refused as error:
         return _failed(job, settings, str(error), begun, refused=True)
     except (HostError, EngineError, DeclarationError) as error:
@@ -99,8 +101,6 @@ def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Rest
     except BaseException:
         _failed(job, settings, "it was stopped before its end", begun)
         raise
-    after = status.after_success(store.read(job.name), job, settings.node, made.summary, begun, made.stopped)
-    store.write(after)
     store.say("%s: snapshot %s, %d bytes, %.1f s" % (job.name, after.snapshot, after.bytes or 0, after.seconds or 0))
     return ""
 

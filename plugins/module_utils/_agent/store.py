@@ -94,7 +94,7 @@ def write_file(path: Path, content: str, mode: int) -> None:
                 os.fsync(file.fileno())
             Path(name).chmod(mode)
             Path(name).replace(path)
-        except OSError:
+        except BaseException:  # also when this is stopped: no part of a key stays behind
             Path(name).unlink()
             raise
     except OSError as error:

@@ -135,8 +135,8 @@ _MEANINGS: Mapping[int, str] = {
         "restic could not read all that it was to back up, so this counts as no backup: mend what it names"
     ),
     NO_REPOSITORY: (
-        "there is no repository at {repository}: correct swarm_backup_repository; if it was never made, the first "
-        "backup makes it (playbooks/backup.yml)"
+        "there is no repository at {repository}: correct swarm_backup_repository; if it was never made, "
+        "playbooks/backup.yml makes it"
     ),
     LOCKED: (
         "the repository {repository} stayed locked for {wait}: wait for who uses it; if nobody does, `restic unlock` "
