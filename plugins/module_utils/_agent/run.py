@@ -30,10 +30,7 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
     Raises:
         HostError, EngineError, DeclarationError: nothing could be begun.
     """
-    wanted = [job for job in settings.jobs if asked in (jobs.ALL, job.name)]
-    if not wanted:
-        names = ", ".join(job.name for job in settings.jobs)
-        raise HostError("there is no job %s: name one of %s, or %s" % (asked, names, jobs.ALL))
+    wanted = store.jobs_of(asked, settings)
     store.make_directories()
     with lock.of_node():
         # What a run before this one may have left behind.

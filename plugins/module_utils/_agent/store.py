@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .._core.backup import moments, status
+from .._core.backup import jobs, moments, status
+from .._core.backup.jobs import Job
 from .._core.backup.settings import FILE, RUN_DIRECTORY, STATE_DIRECTORY, Settings
 from .._core.backup.status import Status
 from .._host.errors import HostError
@@ -39,6 +40,19 @@ def settings() -> Settings:
     except (OSError, ValueError) as error:
         raise HostError("%s can't be read (%s): %s" % (SETTINGS, error, mend)) from error
     return Settings.from_dict(found)
+
+
+def jobs_of(asked: str, told: Settings) -> list[Job]:
+    """The job of that name, or with ``all`` every one, whoever's it is.
+
+    Raises:
+        HostError: there is none.
+    """
+    wanted = [job for job in told.jobs if asked in (jobs.ALL, job.name)]
+    if not wanted:
+        names = ", ".join(job.name for job in told.jobs)
+        raise HostError("there is no job %s: name one of %s, or %s" % (asked, names, jobs.ALL))
+    return wanted
 
 
 def now() -> str:

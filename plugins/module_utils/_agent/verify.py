@@ -45,10 +45,7 @@ def verify(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
     Raises:
         HostError, EngineError, DeclarationError: nothing could be begun.
     """
-    wanted = [job for job in settings.jobs if asked in (jobs.ALL, job.name)]
-    if not wanted:
-        names = ", ".join(job.name for job in settings.jobs)
-        raise HostError("there is no job %s: name one of %s, or %s" % (asked, names, jobs.ALL))
+    wanted = store.jobs_of(asked, settings)
     store.make_directories()
     with lock.of_node():
         noted = [(job, store.read(job.name)) for job in wanted]
