@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.flotilla.swarm.plugins.module_utils._agent import restore, trials
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import restore, store, trials
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import swarm_state
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 
 from tests.support.backup_agent import Engine, Repository, on_node, settings, snapshot
@@ -157,6 +159,16 @@ def test_a_server_that_has_nothing_afterwards_is_an_error(node: Node) -> None:
 # -- volumes ---------------------------------------------------------------------------------------------------------
 
 
+def staging() -> Path:
+    return store.STAGING / "restore"
+
+
+def both(node: Node) -> list[tuple[str, str, bool]]:
+    """What is restored when all goes well: elsewhere first, and then in place."""
+    place = node.engine.mountpoint
+    return [(place, str(staging()), False), (place, place, True)]
+
+
 def test_a_volume_is_replaced_while_its_users_are_frozen(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
     frozen: list[list[str]] = []
@@ -168,18 +180,83 @@ def test_a_volume_is_replaced_while_its_users_are_frozen(node: Node, monkeypatch
 
     monkeypatch.setattr(node.repository, "restore", watched)
     assert node.restore("vol")["evidence"] == "0 files restored and compared, 0 bytes"
-    place = node.engine.mountpoint
-    assert node.repository.restored == [(place, place, True)]
-    assert frozen == [["u1"]]
+    assert node.repository.restored == both(node)
+    assert frozen == [[], ["u1"]]
     assert node.engine.frozen == []
+    assert not staging().exists()
 
 
-def test_users_go_on_when_the_restore_fails(node: Node) -> None:
+def test_users_go_on_when_the_restore_fails(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
-    node.repository.refuses = "the repository is damaged"
-    with pytest.raises(HostError, match="damaged"):
+    put_back = node.repository.restore
+
+    def fails_in_place(*arguments: Any, delete: bool = False) -> None:
+        node.repository.refuses = "the host does not answer" if delete else ""
+        put_back(*arguments, delete=delete)
+
+    monkeypatch.setattr(node.repository, "restore", fails_in_place)
+    with pytest.raises(HostError, match=r"^the host does not answer$"):
         node.restore("vol")
+    assert node.repository.restored == both(node)
     assert node.engine.frozen == []
+
+
+def test_a_damaged_backup_leaves_the_volume_as_it_was(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
+    live = Path(node.engine.mountpoint)
+    (live / "upload").write_bytes(b"live")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "upload").write_bytes(b"backed up")
+    node.repository.trees["aaaa1111"] = whole
+    staging().mkdir(parents=True)
+    (staging() / "of_a_run_that_was_killed").touch()
+    put_back = node.repository.restore
+    found: list[tuple[list[str], int]] = []
+
+    def damaged(_snapshot: str, _path: str, target: str, *, delete: bool = False) -> None:
+        """As restic: what comes before the damage is written, and what the backup doesn't have is gone."""
+        found.append((sorted(path.name for path in Path(target).iterdir()), Path(target).stat().st_mode & 0o777))
+        put_back(_snapshot, _path, target, delete=delete)
+        raise HostError("the repository is damaged")
+
+    monkeypatch.setattr(node.repository, "restore", damaged)
+    with pytest.raises(HostError, match=r"^the volume shop_uploads is as it was: the repository is damaged$"):
+        node.restore("vol")
+    assert found == [([], 0o700)]
+    assert node.repository.restored == both(node)[:1]
+    assert {path.name: path.read_bytes() for path in live.iterdir()} == {"upload": b"live"}
+    assert node.engine.frozen == []
+    assert not staging().exists()
+
+
+@pytest.mark.parametrize("noted", ["aaaa1111", "bbbb2222"])
+def test_without_room_the_volume_is_as_it_was(node: Node, monkeypatch: pytest.MonkeyPatch, noted: str) -> None:
+    # The size of the snapshot where it is noted, else that of what is there.
+    sizes = {"aaaa1111": (10 << 20, 1 << 20), "bbbb2222": (1 << 20, 10 << 20)}[noted]
+    store.write(status.Status("vol", "volume", "n1", status.GOOD, snapshot=noted, bytes=sizes[0]))
+    monkeypatch.setattr(swarm_state, "size", lambda _root: sizes[1])
+    monkeypatch.setattr(swarm_state, "free", lambda _directory: 10 << 20)
+    with pytest.raises(HostError) as caught:
+        node.restore("vol")
+    assert "is as it was: there is no room" in str(caught.value)
+    assert "%s has 10 MiB free, and 11 are needed" % store.STAGING in str(caught.value)
+    assert node.repository.restored == []
+
+
+def test_who_comes_meanwhile_keeps_the_volume(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_back = node.repository.restore
+
+    def watched(*arguments: Any, **more: Any) -> None:
+        put_back(*arguments, **more)
+        node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
+
+    monkeypatch.setattr(node.repository, "restore", watched)
+    with pytest.raises(HostError, match=r"the volume shop_raw is in use by shop_web\.1\.x"):
+        node.restore("raw")
+    assert node.repository.restored == both(node)[:1]
 
 
 def test_a_volume_that_is_not_frozen_must_not_be_in_use(node: Node) -> None:
@@ -189,7 +266,7 @@ def test_a_volume_that_is_not_frozen_must_not_be_in_use(node: Node) -> None:
     assert node.repository.restored == []
     node.engine.users = []
     node.restore("raw")
-    assert node.repository.restored == [(node.engine.mountpoint, node.engine.mountpoint, True)]
+    assert node.repository.restored == both(node)
 
 
 # -- what is asked ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from .._core.backup.settings import Settings
 from .._engine.client import Json
 from .._engine.local import LocalEngine
 from .._engine.wait import DeadlineExceeded, wait_until
-from .._host import command
+from .._host import command, swarm_state
 from .._host.errors import HostError
 from .._host.restic import Restic
 from . import databases, lock, store, trials, volumes
@@ -34,6 +35,8 @@ _LOCK_WAIT = "60s"
 _SETTINGS = "PGOPTIONS=-c lock_timeout=%s" % _LOCK_WAIT
 _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _ASK_SECONDS = 600.0
+_ROOM = 1.1
+"""Free space that restored files need, for each of their bytes."""
 
 _ELSEWHERE = {
     jobs.FILES: "look into it with `restic restore`, and copy what you need",
@@ -183,20 +186,68 @@ def _ask_redis(live: Json, job: Job, request: str) -> str:
 
 
 def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
-    """Nobody writes to it meanwhile: who has it is frozen, or must be stopped where it is not frozen for a backup."""
+    """Nobody writes to it meanwhile: who has it is frozen, or must be stopped where it is not frozen for a backup.
+
+    It is written over in place, so all of the backup is restored elsewhere first: a damaged one costs nothing then.
+    """
     name = str(job.options["volume"])
     place = volumes.directory(engine, name)
+    _users(engine, job)
+    try:
+        _rehearse(repository, job, snapshot, place)
+    except HostError as error:
+        raise HostError("the volume %s is as it was: %s" % (name, error)) from error
+    # That took its time: asked again, for who has come meanwhile.
+    with volumes.paused(engine, name) if _users(engine, job) else contextlib.nullcontext():
+        repository.restore(snapshot, place, place, delete=True)
+        files, found = measure(Path(place))
+    return "%d files restored and compared, %d bytes" % (files, found)
+
+
+def _users(engine: LocalEngine, job: Job) -> list[Json]:
+    """The containers that have a job's volume.
+
+    Raises:
+        HostError: there are some, and they may not be frozen.
+    """
+    name = str(job.options["volume"])
     users = engine.containers(volume=name)
-    paused = job.options["consistency"] == jobs.PAUSED
-    if users and not paused:
+    if users and job.options["consistency"] != jobs.PAUSED:
         raise HostError(
             "the volume %s is in use by %s: scale its service to 0 first, and up again after the restore"
             % (name, ", ".join(sorted(str((one.get("Names") or [one["Id"]])[0]).lstrip("/") for one in users)))
         )
-    with volumes.paused(engine, name) if users else contextlib.nullcontext():
-        repository.restore(snapshot, place, place, delete=True)
-        files, found = measure(Path(place))
-    return "%d files restored and compared, %d bytes" % (files, found)
+    return users
+
+
+def _rehearse(repository: Restic, job: Job, snapshot: str, place: str) -> None:
+    """Restore all of a volume's backup into a directory that is thrown away.
+
+    Raises:
+        HostError: it can't be restored, or there is no room for it.
+    """
+    staging = store.STAGING / "restore"
+    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+    root = Path(place)
+    size: int | None = None
+    with contextlib.suppress(HostError):  # a damaged note is no reason to restore nothing
+        before = store.read(job.name)
+        size = before.bytes if before is not None and before.snapshot == snapshot else None
+    if size is None:  # what the volume has now is the nearest that is known
+        size = swarm_state.size(root) if root.exists() else 0
+    needed, free = size * _ROOM, swarm_state.free(store.STAGING)
+    if free < needed:
+        raise HostError(
+            "there is no room to restore it beside the volume first: %s has %d MiB free, and %d are needed: make room "
+            "there" % (store.STAGING, free >> 20, int(needed) >> 20)
+        )
+    try:
+        staging.mkdir(mode=0o700)
+        repository.restore(snapshot, place, str(staging))
+    except OSError as error:
+        raise HostError("%s can't be used: %s" % (staging, error.strerror)) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 _PUT_BACK: dict[str, Callable[[Restic, Job, str, LocalEngine], str]] = {
