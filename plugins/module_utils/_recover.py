@@ -4,7 +4,7 @@
 """What recovering a swarm does on one host: it puts the host's files and its engine together, as no lower room may.
 
 Everything that can be wrong is looked for before the engine is stopped. What is stopped is started again. What the
-engine had on its disk is kept aside, and is put back as long as the engine has not been told to make its swarm anew.
+engine had on its disk is kept aside, and is put back unless the engine may have made its swarm anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -251,7 +250,7 @@ def prepare(path: str, wanted: Request) -> Prepared:
     if problems:
         raise DeclarationError(*problems)
     key = _key(state, wanted)
-    before = bool(metadata["autolock"]) if metadata else bool(key)
+    before = bool(metadata["autolock"]) if metadata else bool(key) or _was_locked(root, str(found.node_id))
     autolock = before if wanted.autolock is None else wanted.autolock
     return Prepared(state, root, key, autolock, False, str(found.node_id))
 
@@ -269,6 +268,18 @@ def _key(state: Path, wanted: Request) -> str:
     if locked and not key and wanted.key_from_backup:
         key = _key_from_backup(wanted.cluster_id)
     return key if node_key.check(state, key or None) else ""
+
+
+def _was_locked(root: Path, node_id: str) -> bool:
+    """Whether this node's key was locked in a state that was set aside here.
+
+    A recovery that failed late leaves the key open, and it alone would say that there was no autolock.
+    """
+    for aside in root.parent.glob(root.name + ".aside-*"):
+        with contextlib.suppress(HostError):  # no state, or half of one, says nothing
+            if _certificate(aside).node_id == node_id and _read_key(aside / node_key.KEY).encrypted:
+                return True
+    return False
 
 
 def _key_from_backup(cluster_id: str) -> str:
@@ -343,11 +354,12 @@ def recover(
         ``node_id``, ``kept`` (where the state is that was there before; "" when there was none) and ``autolock``.
 
     Raises:
-        HostError, EngineError: it failed. The message says where the state is that was there before.
+        HostError, EngineError: it failed. The message says where the state is that was there before: where it was, if
+            the engine refused.
     """
     end = clock() + wanted.deadline
     engine = LocalEngine(path)
-    kept = _replace_state(wanted, found)
+    kept = _replace_state(found)
     request = {
         "AdvertiseAddr": wanted.advertise_addr,
         "ListenAddr": wanted.listen_addr,
@@ -358,38 +370,53 @@ def recover(
     }
     try:
         _force(engine, request)
+    except EngineError as error:
+        error.args = (_put_back(error, kept, found.root, replaced=True),)
+        raise
+    try:
         node_id = _lead(engine, max(1.0, end - clock()), clock, sleep)
         swarm_spec.set_autolock(engine, found.autolock)
         lock.forget(engine)
     except (EngineError, HostError) as error:
         error.args = ("%s. The state that was there before is in %s" % (error, kept or "no place: there was none"),)
         raise
-    return {"node_id": node_id, "kept": kept, "autolock": is_locked(engine.swarm_inspect())}
+    return {"node_id": node_id, "kept": str(kept or ""), "autolock": is_locked(engine.swarm_inspect())}
 
 
-def _replace_state(wanted: Request, found: Prepared) -> str:
+def _replace_state(found: Prepared) -> Path | None:
     """With the engine stopped, make its state the one to go on with, and start it; it then takes part in no swarm.
 
+    It is made beside the engine's own, whose place it takes when it is whole: a host that dies meanwhile has its state.
+
+    Returns:
+        Where the state is that was there before; None when there was none.
+
     Raises:
-        HostError: it failed, and what was there before is there again.
+        HostError: it failed. The message says whether what was there before is there again.
     """
     kept: Path | None = None
+    replaced = False
+    new = _new(found.root)
     try:
         engine_service.stop(_START)
-        kept = swarm_state.set_aside(found.root)
-        source = kept if wanted.source == OWN else found.state
-        if source is None:
-            raise HostError("%s was there, and is not any more" % found.root)  # noqa: TRY301 -- told like the others
-        swarm_state.put(source, found.root)
+        swarm_state.remove(new)
+        swarm_state.put(found.state, new)
         if found.unlock_key:
-            node_key.unlock(found.root, found.unlock_key)
-        _forget_lock(found.root)
-        swarm_state.forget_addresses(found.root)
+            node_key.unlock(new, found.unlock_key)
+        _forget_lock(new)
+        swarm_state.forget_addresses(new)
+        kept = swarm_state.set_aside(found.root)
+        replaced = True
+        swarm_state.move(new, found.root)
         engine_service.start(_START)
     except HostError as error:
-        _put_back(kept, found.root)
-        raise HostError("the swarm was not made anew, and this host's state is as it was: %s" % error) from error
-    return str(kept or "")
+        raise HostError(_put_back(error, kept, found.root, replaced=replaced)) from error
+    return kept
+
+
+def _new(root: Path) -> Path:
+    """Where a state is made; also where one lies that a recovery which was killed has left."""
+    return root.with_name(root.name + ".new")
 
 
 def _forget_lock(state: Path) -> None:
@@ -408,16 +435,40 @@ def _forget_lock(state: Path) -> None:
         raise HostError("%s can't be written: %s" % (path, error.strerror)) from error
 
 
-def _put_back(kept: Path | None, root: Path) -> None:
-    """Let the engine have again what it had. That it does not start is told by whatever led here."""
-    with contextlib.suppress(HostError):
+def _put_back(why: Exception, kept: Path | None, root: Path, *, replaced: bool) -> str:
+    """Let the engine have again what it had; what to tell of that, and of what led here.
+
+    Args:
+        why: what led here.
+        kept: where the state is that was there before; None when it was not set aside, or there was none.
+        replaced: whether what is in its place now, if anything, is a copy.
+    """
+    new = _new(root)
+    try:
         engine_service.stop(_START)
+        if replaced:
+            _swap_back(kept, root, new)
+    except HostError as error:
+        if replaced:  # the engine is not started on what is half put back
+            told = "the swarm was not made anew: %s. What was there before is not put back, and is in %s: %s"
+            return told % (why, kept or "no place: there was none", error)
+    told = "the swarm was not made anew, and this host's state is as it was: %s" % why
+    steps: tuple[Callable[[], None], ...] = (lambda: swarm_state.remove(new), lambda: engine_service.start(_START))
+    for step in steps:
+        try:
+            step()
+        except HostError as error:
+            told += "; %s" % error
+    return told
+
+
+def _swap_back(kept: Path | None, root: Path, new: Path) -> None:
+    """Take the copy out of the place of what was there before, and put that back."""
+    if root.exists():
+        swarm_state.remove(new)
+        swarm_state.move(root, new)
     if kept is not None:
-        if root.exists():
-            shutil.rmtree(root)  # a copy
-        kept.rename(root)
-    with contextlib.suppress(HostError):
-        engine_service.start(_START)
+        swarm_state.move(kept, root)
 
 
 def _force(engine: LocalEngine, request: Json) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,9 @@ class Host:
         found = _recover.prepare("socket", wanted)
         assert "stop" not in self.done, "everything is looked at before the engine is stopped"
         return _recover.recover("socket", wanted, found, sleep=lambda _seconds: None)
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.engine.root.iterdir())
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.state)): p.read_bytes() for p in self.state.rglob("*") if p.is_file()}
@@ -326,11 +330,89 @@ def _raise(words: str) -> None:
     raise HostError(words)
 
 
-def test_a_refused_init_says_where_the_old_state_is(here: Host) -> None:
-    here.fill(here.state)
+def test_what_was_there_is_there_again_when_the_engine_refuses(here: Host) -> None:
+    here.fill(here.state, LOCKED_KEY)
+    here.engine.state = "locked"
+    before = here.files()
     here.engine.refuse = EngineError("invalid address")
-    with pytest.raises(EngineError, match=r"invalid address.*swarm\.aside-\d+"):
+    with pytest.raises(EngineError, match="this host's state is as it was: invalid address"):
+        here.recover(unlock_key=KEY)
+    assert here.files() == before, "a rerun would take it for a state without autolock"
+    assert here.names() == ["swarm"]
+    assert here.done[-2:] == ["stop", "start"]
+
+
+def test_an_engine_that_refuses_and_does_not_stop_keeps_what_it_has(
+    here: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.fill(here.state)
+
+    def refuse(_request: dict[str, Any]) -> str:
+        monkeypatch.setattr(_recover.engine_service, "stop", lambda _d: _raise("it does not stop"))
+        raise EngineError("invalid address")
+
+    here.engine.force_new_cluster = refuse  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match=r"invalid address.*not put back.*swarm\.aside-\d+: it does not stop"):
         here.recover()
+    assert here.files()["certificates/swarm-node.key"] == OLDER_KEY
+
+
+@pytest.mark.parametrize("failing", ["start", "init"])
+def test_a_bare_host_is_bare_again_when_a_backup_was_in_vain(here: Host, failing: str) -> None:
+    here.engine.root.mkdir()
+    here.engine.state = "inactive"
+    here.fetch()
+    if failing == "start":
+        here.starts_fail = 1
+    else:
+        here.engine.refuse = EngineError("invalid address")
+    with pytest.raises((EngineError, HostError), match="this host's state is as it was"):
+        here.recover("fetched", unlock_key=KEY)
+    assert here.names() == []
+    assert here.done[-1] == "start"
+
+
+def test_what_can_not_be_put_back_is_named(here: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.fill(here.state)
+    here.starts_fail = 1
+    rename = Path.rename
+
+    def full(self: Path, target: Path) -> Path:
+        if ".aside-" in self.name:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(HostError, match=r"can't be started.*is in \S*swarm\.aside-\d+: .*Input/output error"):
+        here.recover()
+    assert here.done == ["stop", "start", "stop"], "the engine is not started on what is half put back"
+
+
+@pytest.mark.parametrize("killed", ["copy", "unlock", "forget_addresses"])
+def test_a_recovery_that_is_killed_while_it_copies_leaves_the_state_in_its_place(
+    here: Host, killed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.fill(here.state, LOCKED_KEY)
+    here.engine.state = "locked"
+    before = here.files()
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_recover.node_key if killed == "unlock" else _recover.swarm_state, killed, kill)
+        with pytest.raises(Killed):
+            here.recover(unlock_key=KEY)
+    assert here.files() == before
+
+    here.done.clear()
+    (here.state.with_name("swarm.new") / "half").mkdir(parents=True, exist_ok=True)
+    kept = Path(here.recover(unlock_key=KEY)["kept"])
+    assert here.names() == ["swarm", kept.name], "what was left over is cleared"
+    assert sorted(here.files()) == ["certificates/swarm-node.crt", "certificates/swarm-node.key"]
 
 
 def test_an_init_that_gives_no_answer_in_time_may_have_worked(here: Host) -> None:
@@ -348,8 +430,39 @@ def test_an_init_that_gives_no_answer_in_time_may_have_worked(here: Host) -> Non
 def test_a_swarm_that_never_gets_a_leader_is_a_failure(here: Host) -> None:
     here.fill(here.state)
     here.engine.force_new_cluster = lambda _request: "nodeid"  # type: ignore[method-assign]
-    with pytest.raises(EngineError, match="has no leader after"):
+    with pytest.raises(EngineError, match=r"has no leader after.*swarm\.aside-\d+"):
         here.recover()
+
+
+def test_autolock_stays_on_when_a_recovery_that_failed_late_is_run_again(
+    here: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.fill(here.state, LOCKED_KEY)
+    here.engine.state = "locked"
+    seconds = iter((1, 2, 3))
+    monkeypatch.setattr(_recover.swarm_state.time, "time", lambda: next(seconds))
+    with monkeypatch.context() as patch:
+        patch.setattr(here.engine, "force_new_cluster", lambda _request: "nodeid")
+        for given in (KEY, ""):
+            with pytest.raises(EngineError, match="has no leader after"):
+                here.recover(unlock_key=given)
+            here.done.clear()
+    assert here.files()["certificates/swarm-node.key"] == OLDER_KEY
+    assert here.recover()["autolock"] is True
+    assert here.engine.requests[0]["Spec"] == {"EncryptionConfig": {"AutoLockManagers": True}}
+
+
+@pytest.mark.parametrize("aside", ["another node's", "an open one", "half of one"])
+def test_what_else_was_set_aside_says_nothing_of_autolock(here: Host, aside: str) -> None:
+    here.fill(here.state)
+    left = here.state.with_name("swarm.aside-1")
+    here.fill(left, PLAIN_KEY if aside == "an open one" else LOCKED_KEY)
+    if aside == "another node's":
+        der = ssl.PEM_cert_to_DER_cert(MANAGER.decode()).replace(b"nodeid", b"nobody")
+        (left / "certificates/swarm-node.crt").write_text(ssl.DER_cert_to_PEM_cert(der))
+    elif aside == "half of one":
+        (left / "certificates/swarm-node.crt").unlink()
+    assert here.recover()["autolock"] is False
 
 
 # --- The module -------------------------------------------------------------------------------------------------------

@@ -90,6 +90,32 @@ def put(source: Path, root: Path) -> None:
     copy(source, root)
 
 
+def move(source: Path, root: Path) -> None:
+    """Give a state another name beside its own, at once.
+
+    Raises:
+        HostError: it can't be renamed.
+    """
+    try:
+        source.rename(root)
+    except OSError as error:
+        raise HostError("%s can't be renamed to %s: %s" % (source, root, error.strerror)) from error
+
+
+def remove(root: Path) -> None:
+    """Remove a copy of a state, where there is one.
+
+    Raises:
+        HostError: it can't be removed.
+    """
+    try:
+        shutil.rmtree(root)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError("%s can't be removed: %s" % (root, error.strerror)) from error
+
+
 def forget_addresses(root: Path) -> None:
     """Make the engine forget that it was in a swarm, and with whom; keys and raft stay.
 
