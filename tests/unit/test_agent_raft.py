@@ -158,6 +158,9 @@ class Node:
         self.held["own"] = {"ID": "own", "Spec": {"Name": name, "Labels": labels}}
         return "own"
 
+    def containers(self) -> list[dict[str, Any]]:
+        return []
+
     def configs(self) -> list[dict[str, Any]]:
         return list(self.held.values())
 

@@ -54,7 +54,7 @@ class Repository:
         made, self.there = not self.there, True
         return made
 
-    def forget(self) -> None:
+    def forget(self, _swarm: str) -> None:
         self._now("forget")
 
     def _make(self, job: Job, swarm: str, source: Any) -> Summary:

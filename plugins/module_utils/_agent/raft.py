@@ -30,6 +30,7 @@ from .._host.errors import HostError
 from .._host.restic import Restic
 from . import lock, store
 from .errors import Refused
+from .turns import SERVICE
 
 STOPPED = store.RUN / "engine-stopped"
 """There while the engine stands still because of us."""
@@ -45,10 +46,11 @@ _LOCKED = "locked"
 
 @dataclass(frozen=True)
 class Made:
-    """A snapshot, and for how many seconds the engine stood still for it; None where it ran on."""
+    """A snapshot, for how many seconds the engine stood still for it (None where it ran on), and a warning of that."""
 
     summary: Summary
     stopped: float | None
+    warning: str = ""
 
 
 def back_up(engine: LocalEngine, restic: Restic, job: Job, swarm: str, node: str) -> Made:
@@ -63,10 +65,10 @@ def back_up(engine: LocalEngine, restic: Restic, job: Job, swarm: str, node: str
         with lock.of_swarm(engine, node):
             root = Path(_may_stop(engine)) / "swarm"
             _has_room(root)
-            seen = _describe(engine)
+            seen, warning = _describe(engine), _beside(engine)
             stopped = _copy(engine, root, seen)
         paths = [str(STAGING), *([str(KEY)] if KEY.exists() else [])]
-        return Made(restic.backup_paths(paths, job, swarm), stopped)
+        return Made(restic.backup_paths(paths, job, swarm), stopped, warning)
     finally:
         clear()
 
@@ -111,6 +113,19 @@ def _describe(engine: LocalEngine) -> dict[str, Any]:
             raise HostError("autolock is on, and the engine names no unlock key")
         store.write_file(KEY, key + "\n", 0o600)
     return seen
+
+
+def _beside(engine: LocalEngine) -> str:
+    """What else stands still with the engine, and how to spare it; empty for nothing."""
+    names = {
+        str((one.get("Labels") or {}).get(SERVICE) or (one.get("Names") or [one["Id"]])[0]).lstrip("/")
+        for one in engine.containers()
+    }
+    if not names:
+        return ""
+    return "containers stood still with the engine (%s): drain the managers, or place these elsewhere" % ", ".join(
+        sorted(names)
+    )
 
 
 def _copy(engine: LocalEngine, root: Path, seen: dict[str, Any]) -> float:

@@ -20,7 +20,7 @@ from .._engine.wait import DeadlineExceeded, wait_until
 from .._host import command, swarm_state
 from .._host.errors import HostError
 from .._host.restic import Restic
-from . import databases, lock, store, trials, volumes
+from . import databases, lock, raft, store, trials, volumes
 from .fetch import pick
 from .run import cluster_id
 from .throwaway import throwaway
@@ -68,6 +68,8 @@ def restore(name: str, asked: str, settings: Settings, engine: LocalEngine) -> d
         raise HostError("%s is not restored into what runs: %s" % (name, _ELSEWHERE[job.kind]))
     store.make_directories()
     with lock.of_node():
+        # What a run left that was killed, and whose ``start-engine`` found the lock taken.
+        raft.start_engine(engine)
         volumes.thaw(engine)
         repository = Restic(settings)
         found = pick(repository.snapshots(), asked, name, cluster_id(settings, engine))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from .._core.backup import definition, jobs, restic, status, turns
 from .._core.backup.jobs import Job
@@ -58,7 +59,7 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
     if any(job.kind == jobs.DEFINITION for job in own):
         # The leader alone does it, so that it is done once.
         try:
-            repository.forget()
+            repository.forget(swarm)
         except (HostError, DeclarationError) as error:
             problems.append("what need not be kept was not forgotten: %s" % error)
     return problems
@@ -90,6 +91,7 @@ def _run_one(job: Job, settings: Settings, engine: LocalEngine, repository: Rest
     try:
         made = _back_up(job, settings, engine, repository, swarm)
         after = status.after_success(store.read(job.name), job, settings.node, made.summary, begun, made.stopped)
+        after = replace(after, reason="; ".join(filter(None, (after.reason, made.warning))))
         store.write(after)
     except Refused as error:
         return _failed(job, settings, str(error), begun, refused=True)

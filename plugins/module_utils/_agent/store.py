@@ -87,8 +87,15 @@ def write(found: Status) -> None:
 
 
 def write_metrics(path: str) -> None:
-    """Say it to Prometheus' node exporter; an empty path says nothing."""
+    """Say it to Prometheus' node exporter, which is another user; an empty path says nothing."""
     if path:
+        before = os.umask(0o022)  # the unit has one that shuts everybody out of a directory that is made here
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError("%s can't be made: %s" % (Path(path).parent, error.strerror)) from error
+        finally:
+            os.umask(before)
         write_file(Path(path), status.metrics(everything()), 0o644)
 
 

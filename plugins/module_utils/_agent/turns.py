@@ -12,7 +12,7 @@ from .._core.backup.turns import NodeView
 from .._engine.client import Json
 from .._engine.local import LocalEngine
 
-_SERVICE = "com.docker.swarm.service.name"
+SERVICE = "com.docker.swarm.service.name"
 _TASK = "com.docker.swarm.task.name"
 
 
@@ -48,7 +48,7 @@ def _services(running: list[Json]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for container in running:
         labels = container.get("Labels") or {}
-        service = labels.get(_SERVICE)
+        service = labels.get(SERVICE)
         if service:
             slot = str(labels.get(_TASK) or "")[len(service) + 1 :].partition(".")[0]
             found.setdefault(str(service), []).append(int(slot) if slot.isdigit() else 0)

@@ -27,7 +27,7 @@ from .._engine.local import LocalEngine
 from .._host import swarm_state
 from .._host.errors import HostError
 from .._host.restic import Restic
-from . import databases, fetch, lock, raft, store, trials
+from . import databases, fetch, lock, raft, store, trials, volumes
 from .errors import Refused
 from .run import cluster_id
 
@@ -48,6 +48,9 @@ def verify(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
     wanted = store.jobs_of(asked, settings)
     store.make_directories()
     with lock.of_node():
+        # What a run left that was killed, and whose ``start-engine`` found the lock taken.
+        raft.start_engine(engine)
+        volumes.thaw(engine)
         noted = [(job, store.read(job.name)) for job in wanted]
         for job, before in noted:
             if before is None:

@@ -36,7 +36,8 @@ def directory(engine: LocalEngine, name: str) -> str:
 @contextmanager
 def paused(engine: LocalEngine, name: str) -> Iterator[None]:
     """Freeze every container that has the volume, and thaw them, also when this is stopped half way (``thaw``)."""
-    users = [str(one["Id"]) for one in engine.containers(volume=name)]
+    # Who is frozen already was so by somebody else, and stays it.
+    users = [str(one["Id"]) for one in engine.containers(volume=name) if one.get("State") != "paused"]
     store.write_file(PAUSED, json.dumps(users), 0o600)
     try:
         for user in users:

@@ -9,12 +9,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from .errors import HostError
 
 DEADLINE = 60.0
 """Seconds for one command."""
+GRACE = 10.0
+"""Seconds for a command that is ended early to clean up: restic takes its lock off the repository then."""
 _PATHS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -56,22 +57,38 @@ def run_bytes(
     program = command[0] if command[0].startswith("/") else find(command[0])
     if program is None:
         raise HostError("%s is not installed on this host" % command[0])
-    source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
     try:
-        # run_command would be the module's, which this room does not know; and it has no deadline.
-        ran = subprocess.run(  # pylint: disable=ansible-bad-function
+        # run_command would be the module's, which this room does not know; and it has no deadline. subprocess.run has
+        # one, and kills at once what it no longer waits for.
+        with subprocess.Popen(
             [program, *command[1:]],
-            capture_output=True,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment_with(environment),
-            timeout=deadline,
-            check=False,
-            **source,
-        )
+        ) as process:
+            try:
+                out, err = process.communicate(given, deadline)
+            except BaseException:
+                end(process)
+                raise
     except FileNotFoundError as error:
         raise HostError("%s is not installed on this host" % command[0]) from error
     except subprocess.TimeoutExpired as error:
         raise HostError("`%s` has not ended within %g s" % (" ".join(command), deadline)) from error
-    return ran.returncode, ran.stdout, ran.stderr.decode("utf-8", "replace")
+    return process.returncode, out, err.decode("utf-8", "replace")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a command that nobody waits for any more; one that has ended already is left alone."""
+    try:
+        process.terminate()
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+        process.wait()
 
 
 def demand(command: Sequence[str], what: str, deadline: float = DEADLINE) -> str:

@@ -85,11 +85,15 @@ class Restic:
         except ValueError as error:
             raise HostError(str(error)) from error
 
-    def forget(self) -> None:
-        """Forget what need not be kept, and give its room back. All nodes' snapshots of a job are one row."""
+    def forget(self, swarm: str) -> None:
+        """Forget what need not be kept of one swarm, and give its room back. All nodes' snapshots of a job are one row.
+
+        What else is in the repository, another swarm's backups, say, is not ours to forget.
+        """
         keep = self._settings.keep
         rules = ["--keep-within", str(keep["within"]), "--keep-last", str(keep["last"])]
-        self._demand(["forget", "--group-by", "tags", *rules, "--prune"], DEADLINE)
+        own = ["--tag", "swarm=%s" % swarm]
+        self._demand(["forget", *own, "--group-by", "tags", *rules, "--prune"], DEADLINE)
 
     def check(self) -> None:
         """Prove that the repository is whole, reading as much of its data as the settings say."""
@@ -139,8 +143,8 @@ class Restic:
             try:
                 taker = _take(source, [program, *argv[1:]])
             finally:
-                source.kill()
-                code = source.wait()
+                command.end(source)
+                code = source.returncode
             said.seek(0)
             words_of_restic = said.read().decode("utf-8", "replace")
         # A taker that ends early breaks the pipe, which is not restic's failure; the other way round, it is.
@@ -152,16 +156,28 @@ class Restic:
         return taker.stdout
 
     def _demand(self, words: Sequence[str], deadline: float) -> bytes:
-        program = [self._program(), *restic.base(self._settings)[1:], *words]
-        code, out, err = command.run_bytes(program, deadline, environment=self._environment)
+        code, out, err = self._ask(words, deadline)
         if code != 0:
             raise HostError(restic.explain(code, err or out.decode("utf-8", "replace"), self._settings))
         return out
 
     def _run(self, words: Sequence[str], deadline: float, given: bytes | None = None) -> tuple[int, str, str]:
-        program = [self._program(), *restic.base(self._settings)[1:], *words]
-        code, out, err = command.run_bytes(program, deadline, given=given, environment=self._environment)
+        code, out, err = self._ask(words, deadline, given)
         return code, out.decode("utf-8", "replace"), err
+
+    def _ask(self, words: Sequence[str], deadline: float, given: bytes | None = None) -> tuple[int, bytes, str]:
+        """Exit status, output and error output.
+
+        What is killed leaves its lock in the repository, and restic never takes it away by itself: one of a dump keeps
+        everybody from pruning and checking, one of a prune from everything. `restic unlock` removes those alone whose
+        process is gone from this host, or gave no sign for half an hour.
+        """
+        begin = [self._program(), *restic.base(self._settings)[1:]]
+        answer = command.run_bytes([*begin, *words], deadline, given=given, environment=self._environment)
+        if answer[0] != restic.LOCKED:
+            return answer
+        command.run_bytes([*begin, "unlock"], SHORT, environment=self._environment)
+        return command.run_bytes([*begin, *words], deadline, given=given, environment=self._environment)
 
     @staticmethod
     def _program() -> str:
