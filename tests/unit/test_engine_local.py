@@ -211,7 +211,7 @@ def test_a_refusal_is_told_by_its_kind(
     for ask in (engine.configs, lambda: engine.remove_config("c1"), lambda: engine.create_config("lock", b"", {})):
         with pytest.raises(EngineError) as raised:
             ask()
-        assert type(raised.value) is kind
+        assert raised.type is kind
         assert str(raised.value) == words
 
 

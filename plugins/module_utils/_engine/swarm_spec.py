@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .._core.errors import DeclarationError
 from .._core.recovery import keys
+from .client import Json
 from .errors import EngineError, StaleVersion
 from .local import LocalEngine
 from .wait import DeadlineExceeded, wait_until
@@ -24,16 +25,14 @@ _FLAGS = {
 
 def set_autolock(engine: LocalEngine, wanted: bool) -> bool:
     """Switch autolock, if it is not as wanted; whether it was not. A new unlock key stays in the swarm."""
-    for attempt in range(_ATTEMPTS):
-        swarm = engine.swarm_inspect()
-        if keys.locked(swarm) == wanted:
-            return attempt > 0
-        spec = swarm["Spec"]
-        encryption = {**(spec.get("EncryptionConfig") or {}), "AutoLockManagers": wanted}
-        with contextlib.suppress(StaleVersion):
-            engine.update_swarm(swarm["Version"]["Index"], {**spec, "EncryptionConfig": encryption})
-    state = "on" if wanted else "off"
-    raise EngineError("autolock could not be switched %s: somebody else changes the swarm" % state)
+
+    def change(spec: Json) -> Json:
+        return {**spec, "EncryptionConfig": {**(spec.get("EncryptionConfig") or {}), "AutoLockManagers": wanted}}
+
+    if keys.locked(engine.swarm_inspect()) == wanted:
+        return False
+    _update(engine, change, "autolock could not be switched %s" % ("on" if wanted else "off"))
+    return True
 
 
 def rotate(path: str, wanted: Sequence[str], deadline: float, *, dry_run: bool) -> None:
@@ -44,25 +43,30 @@ def rotate(path: str, wanted: Sequence[str], deadline: float, *, dry_run: bool) 
         EngineError: the engine refuses, or nodes have no new certificate in time.
     """
     engine = LocalEngine(path)
-    swarm = engine.swarm_inspect()
-    problems = keys.problems(wanted, swarm, engine.nodes())
+    problems = keys.problems(wanted, engine.swarm_inspect(), engine.nodes())
     if problems:
         raise DeclarationError(*problems)
     if dry_run:
         return
     if keys.CA in wanted:
-        engine.update_swarm(swarm["Version"]["Index"], keys.with_new_ca(swarm["Spec"]))
+        _update(engine, keys.with_new_ca, "the CA could not be renewed")
         _wait_for_certificates(engine, deadline)
     asked = {flag: True for key in wanted for flag in _FLAGS.get(key, ())}
-    if not asked:
-        return
-    # The version moves with every node's certificate, so it is read again, and again when it was overtaken.
+    if asked:
+        _update(engine, lambda spec: spec, "the keys could not be renewed", **asked)
+
+
+def _update(engine: LocalEngine, change: Callable[[Json], Json], failure: str, **flags: bool) -> None:
+    """Give the swarm the spec that this makes of its own.
+
+    Its version moves with every node's certificate, so it is read again when it was overtaken.
+    """
     for _attempt in range(_ATTEMPTS):
         swarm = engine.swarm_inspect()
         with contextlib.suppress(StaleVersion):
-            engine.update_swarm(swarm["Version"]["Index"], swarm["Spec"], **asked)
+            engine.update_swarm(swarm["Version"]["Index"], change(swarm["Spec"]), **flags)
             return
-    raise EngineError("the keys could not be renewed: somebody else changes the swarm")
+    raise EngineError("%s: somebody else changes the swarm" % failure)
 
 
 def _wait_for_certificates(engine: LocalEngine, deadline: float) -> None:

@@ -161,7 +161,6 @@ class LossPlan:
         address: the address that the survivor advertises; "" when nobody knows it.
         fence: hosts that answer and hold a manager's state of this swarm: it is set aside before anything else.
         gone: managers that answer nobody, as sentences name them. They must never come back with their disks.
-        lost: node IDs of all managers but the survivor, to be removed from the swarm afterwards.
         recovered: the survivor leads the swarm as its only manager already, and more are declared: what is left to do
             is what comes after that.
         problems: one sentence each.
@@ -172,7 +171,6 @@ class LossPlan:
     address: str = ""
     fence: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
     recovered: bool = False
     problems: tuple[str, ...] = ()
 
@@ -183,7 +181,6 @@ class LossPlan:
             "address": self.address,
             "fence": list(self.fence),
             "gone": list(self.gone),
-            "lost": list(self.lost),
             "recovered": self.recovered,
             "problems": list(self.problems),
         }
@@ -240,7 +237,6 @@ def plan(
         address=_without_port(own.address),
         fence=tuple(fence),
         gone=(*(each.label for each in others if not each.answers_ansible and not each.lives), *unknown),
-        lost=tuple(each.node_id for each in others if each.node_id),
         recovered=recovered,
         problems=tuple(problems),
     )
