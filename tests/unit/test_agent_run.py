@@ -20,7 +20,11 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._agent.errors impor
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
-from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError, NoQuorum
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
+    EngineError,
+    EngineUnreachable,
+    NoQuorum,
+)
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 
 from tests.support import backup_agent
@@ -192,13 +196,30 @@ def test_where_nothing_is_to_be_done_the_repository_is_left_alone(node: Node) ->
     assert node.repository.asked == []
 
 
-def test_a_swarm_that_can_not_be_asked_is_no_swarm_without_jobs(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manager_without_quorum_backs_up_what_is_its_own_and_says_what_is_not(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_leader() -> list[dict[str, Any]]:
         raise NoQuorum("the swarm does not have a leader")
 
     monkeypatch.setattr(node.engine, "nodes", no_leader)
-    with pytest.raises(NoQuorum):
+    missed = "the swarm itself is not backed up, for it has no quorum: the swarm does not have a leader"
+    assert node.run() == [missed]
+    assert sorted(node.repository.made) == ["etc", "pg", "raw", "rd", "vol"]
+    assert node.run("pg") == []
+    assert node.run("definition") == [missed]
+
+
+def test_an_engine_that_does_not_answer_has_no_jobs_that_could_be_left_out(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent() -> list[dict[str, Any]]:
+        raise EngineUnreachable("no answer")
+
+    monkeypatch.setattr(node.engine, "nodes", silent)
+    with pytest.raises(EngineUnreachable):
         node.run()
+    assert node.repository.made == {}
 
 
 def test_whose_backups_these_are_must_be_known(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

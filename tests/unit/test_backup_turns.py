@@ -67,6 +67,13 @@ def test_a_leader_alone_copies_nothing() -> None:
     assert not turn(RAFT, manager("a", (("a", True, True),)))
 
 
+def test_without_a_quorum_a_node_has_what_is_its_own_alone() -> None:
+    alone = turns.NodeView("a", "manager", services={"shop_postgres": [1]}, no_quorum="no leader")
+    assert [turn(job, alone) for job in (DATABASE, MANAGERS, DEFINITION, RAFT)] == [True, True, False, False]
+    ((_job, _own, reason),) = turns.mine([RAFT], alone)
+    assert reason == "the swarm has no quorum (no leader)"
+
+
 def test_a_reason_tells_whose_turn_it_is() -> None:
     ((job, own, reason),) = turns.mine([RAFT], manager("c"))
     assert (job, own, reason) == (RAFT, False, "it is the turn of the manager with the ID b")

@@ -37,11 +37,13 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
         # What a run before this one may have left behind.
         raft.start_engine(engine)
         volumes.thaw(engine)
-        own = []
-        for job, mine, why in turns.mine(wanted, look(engine)):
+        own, view = [], look(engine)
+        for job, mine, why in turns.mine(wanted, view):
             store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
             own += [job] if mine else []
         problems = _run_all(own, settings, engine)
+        if view.no_quorum and {job.kind for job in wanted} & {jobs.DEFINITION, jobs.RAFT}:
+            problems.append("the swarm itself is not backed up, for it has no quorum: %s" % view.no_quorum)
         store.write_metrics(settings.textfile)
     return problems
 

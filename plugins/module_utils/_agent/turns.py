@@ -10,6 +10,7 @@ from typing import Any
 from .._core import node_json
 from .._core.backup.turns import NodeView
 from .._engine.client import Json
+from .._engine.errors import NoQuorum
 from .._engine.local import LocalEngine
 
 SERVICE = "com.docker.swarm.service.name"
@@ -20,7 +21,7 @@ def look(engine: LocalEngine) -> NodeView:
     """This node now.
 
     Raises:
-        EngineError: the engine does not answer; or it is a manager and the swarm has no quorum.
+        EngineError: the engine does not answer.
     """
     info = engine.info()
     swarm = info.get("Swarm") or {}
@@ -29,7 +30,10 @@ def look(engine: LocalEngine) -> NodeView:
     node_id = str(swarm.get("NodeID") or "")
     if not swarm.get("ControlAvailable"):
         return NodeView(node_id, "worker", **view)
-    nodes = engine.nodes()
+    try:
+        nodes = engine.nodes()
+    except NoQuorum as error:
+        return NodeView(node_id, "manager", no_quorum=str(error), **view)
     managers = [(str(node["ID"]), _reachable(node), _leads(node)) for node in nodes if node_json.in_raft(node)]
     leader = any(own == node_id and leads for own, _up, leads in managers)
     return NodeView(node_id, "manager", leader=leader, managers=managers, **view)

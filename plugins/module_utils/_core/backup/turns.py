@@ -29,6 +29,8 @@ class NodeView:
         managers: (node ID, reachable, leader) of every member of the raft; empty on a worker.
         services: service → slots of its tasks that run here (0 for a global service).
         volumes: names of the local volumes here.
+        no_quorum: what a manager's engine says when the swarm has no leader; else empty. What is this node's alone is
+            backed up all the same: that is when it may be needed.
     """
 
     node_id: str
@@ -37,6 +39,7 @@ class NodeView:
     managers: Sequence[tuple[str, bool, bool]] = ()
     services: Mapping[str, Collection[int]] = field(default_factory=dict)
     volumes: Collection[str] = ()
+    no_quorum: str = ""
 
 
 def mine(jobs: Iterable[Job], view: NodeView) -> list[tuple[Job, bool, str]]:
@@ -52,6 +55,8 @@ def _turn(job: Job, view: NodeView) -> tuple[bool, str]:
         return here, "the volume %s is %shere" % (job.options["volume"], "" if here else "not ")
     if job.kind == kinds.FILES:
         return _of_role(str(job.options["hosts"]), view)
+    if view.no_quorum and job.kind in (kinds.DEFINITION, kinds.RAFT):
+        return False, "the swarm has no quorum (%s)" % view.no_quorum
     if job.kind == kinds.DEFINITION:
         return view.leader, "this node is %sthe leader" % ("" if view.leader else "not ")
     if job.kind == kinds.RAFT:
