@@ -51,6 +51,10 @@ subprocess.run([*target, "copy", *source, ID], check=True)
 )
 
 
+def _unit(job: str, verify: bool) -> str:
+    return f"flotilla-{'verify' if verify else 'backup'}@{job}.service"
+
+
 class Backups:
     """The agent's units on the lab's nodes, and what they left."""
 
@@ -61,12 +65,12 @@ class Backups:
 
     def run(self, node: str, job: str, *, verify: bool = False) -> bool:
         """Back up, or verify, as the timer does, and wait for the end; whether it went well."""
-        unit = f"flotilla-{'verify' if verify else 'backup'}@{job}.service"
-        return bool(self.lab.node(node).run(f"timeout {DEADLINE} systemctl start %s", unit).rc == 0)
+        started = self.lab.node(node).run(f"timeout {DEADLINE} systemctl start %s", _unit(job, verify))
+        return bool(started.rc == 0)
 
     def begin(self, node: str, job: str) -> None:
         """Start a backup without waiting for anything."""
-        self.lab.run(node, "systemctl start --no-block %s", f"flotilla-backup@{job}.service")
+        self.lab.run(node, "systemctl start --no-block %s", _unit(job, verify=False))
 
     def everywhere(self, *, verify: bool = False) -> None:
         """All jobs, on all nodes at the same time."""
@@ -78,14 +82,14 @@ class Backups:
 
     def words(self, node: str, job: str, *, verify: bool = False) -> str:
         """What the agent wrote to the journal when it ran last."""
-        unit = f"flotilla-{'verify' if verify else 'backup'}@{job}.service"
-        invocation = self.lab.run(node, "systemctl show --property=InvocationID --value %s", unit).strip()
+        shown = self.lab.run(node, "systemctl show --property=InvocationID --value %s", _unit(job, verify))
+        invocation = shown.strip()
         self.lab.run(node, "journalctl --sync")
         return self.lab.run(node, "journalctl --quiet --output=cat --no-pager _SYSTEMD_INVOCATION_ID=%s", invocation)
 
-    def ended(self, node: str, job: str) -> bool:
+    def ended(self, node: str, job: str, *, verify: bool = False) -> bool:
         """Whether the unit has ended, its ExecStopPost too."""
-        unit = f"flotilla-backup@{job}.service"
+        unit = _unit(job, verify)
         state = self.lab.run(node, "systemctl show --property=ActiveState --value %s", unit).strip()
         return state in ("inactive", "failed")
 
