@@ -92,7 +92,8 @@ def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str, *
     leading = [each.label for each in (survivor, *others) if each.has_quorum and not (recovered and each is survivor)]
     if leading:
         reasons.append(
-            "the swarm %s has its quorum, which answers on %s: mend what keeps the others from these"
+            "the swarm %s has its quorum, which answers on %s: mend what keeps the others from these, or, if they have "
+            "just died, run again in half a minute, when a leader that was left alone has seen it"
             % (cluster_id, ", ".join(leading))
         )
     if not others and not survivor.knows:
