@@ -50,7 +50,7 @@ kept:
   description: Where the state is now. Empty when there was none, and in check mode.
   returned: success
   type: str
-  sample: /var/lib/docker/swarm.aside-20261122T231500Z
+  sample: /var/lib/docker/swarm.aside-1795389300
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -120,7 +120,7 @@ kept:
   description: Where the state is that the engine had before. Empty when it had none, and in check mode.
   returned: success
   type: str
-  sample: /var/lib/docker/swarm.aside-20261122T231500Z
+  sample: /var/lib/docker/swarm.aside-1795389300
 plan:
   description: What was done, or in check mode would be.
   returned: success
