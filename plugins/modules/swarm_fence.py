@@ -54,8 +54,9 @@ kept:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flotilla.swarm.plugins.module_utils import _module, _recover
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._recover.fence import fence
 
 
 def main() -> None:
@@ -66,9 +67,7 @@ def main() -> None:
     params = module.params
     _module.finish(
         module,
-        lambda: _recover.fence(
-            host.socket_path(params["docker_host"]), params["cluster_id"], dry_run=module.check_mode
-        ),
+        lambda: fence(host.socket_path(params["docker_host"]), params["cluster_id"], dry_run=module.check_mode),
     )
 
 

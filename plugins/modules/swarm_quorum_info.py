@@ -75,20 +75,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flotilla.swarm.plugins.module_utils import _module, _recover
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._recover import evidence
 
 
 def work(docker_host: str, probe: Sequence[str]) -> dict[str, Any]:
     """Everything that this host can tell."""
-    seen, root = _recover.look(host.socket_path(docker_host))
-    known = _recover.known_managers(seen, root)
-    addresses = [*(peer["address"] for peer in known), *(_recover.with_port(address) for address in probe)]
+    seen, root = evidence.look(host.socket_path(docker_host))
+    known = evidence.known_managers(seen, root)
+    addresses = [*(peer["address"] for peer in known), *(evidence.with_port(address) for address in probe)]
     return {
         "changed": False,
         "membership": seen.as_dict(),
         "known_managers": known,
-        "open": _recover.open_ports(addresses),
+        "open": evidence.open_ports(addresses),
     }
 
 

@@ -136,13 +136,14 @@ problems:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flotilla.swarm.plugins.module_utils import _module, _recover
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._recover import anew, prepare
 
 
-def request(params: dict[str, Any]) -> _recover.Request:
+def request(params: dict[str, Any]) -> prepare.Request:
     """The module's options as the work takes them."""
-    return _recover.Request(
+    return prepare.Request(
         source=params["source"],
         cluster_id=params["cluster_id"],
         state_dir=params["state_dir"],
@@ -161,11 +162,11 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Prove, then do."""
     path = host.socket_path(module.params["docker_host"])
     wanted = request(module.params)
-    found = _recover.prepare(path, wanted)
-    plan = _recover.planned(found, wanted)
+    found = prepare.prepare(path, wanted)
+    plan = prepare.planned(found, wanted)
     values = {"node_id": found.node_id, "autolock": found.autolock, "kept": ""}
     if plan and not module.check_mode:
-        values = _recover.recover(path, wanted, found)
+        values = anew.recover(path, wanted, found)
     return _module.result_of(plan, **values)
 
 
@@ -173,7 +174,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_module.ENGINE_OPTIONS,
-            "source": {"type": "str", "choices": list(_recover.SOURCES), "required": True},
+            "source": {"type": "str", "choices": list(prepare.SOURCES), "required": True},
             "state_dir": {"type": "path", "default": "/var/lib/flotilla/recovery/state/swarm"},
             "cluster_id": {"type": "str", "required": True},
             "advertise_addr": {"type": "str"},

@@ -57,8 +57,9 @@ jobs:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flotilla.swarm.plugins.module_utils import _module, _recover
+from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host
+from ansible_collections.flotilla.swarm.plugins.module_utils._recover import data
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
         module,
         lambda: {
             "changed": False,
-            "jobs": _recover.restore_places(host.socket_path(params["docker_host"]), params["jobs"]),
+            "jobs": data.restore_places(host.socket_path(params["docker_host"]), params["jobs"]),
         },
     )
 

@@ -42,7 +42,7 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
             store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
             own += [job] if mine else []
         problems = _run_all(own, settings, engine)
-        if view.no_quorum and {job.kind for job in wanted} & {jobs.DEFINITION, jobs.RAFT}:
+        if view.no_quorum and any(job.kind in jobs.OF_THE_SWARM for job in wanted):
             problems.append("the swarm itself is not backed up, for it has no quorum: %s" % view.no_quorum)
         store.write_metrics(settings.textfile)
     return problems

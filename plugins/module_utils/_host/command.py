@@ -60,13 +60,14 @@ def run_bytes(
     try:
         # run_command would be the module's, which this room does not know; and it has no deadline. subprocess.run has
         # one, and kills at once what it no longer waits for.
-        with subprocess.Popen(  # pylint: disable=ansible-bad-function
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
             [program, *command[1:]],
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment_with(environment),
-        ) as process:
+        )
+        with process:
             try:
                 out, err = process.communicate(given, deadline)
             except BaseException:

@@ -22,6 +22,8 @@ DEFINITION = "definition"
 RAFT = "raft"
 """The managers' own state."""
 DATABASES = (POSTGRES, REDIS)
+OF_THE_SWARM = (DEFINITION, RAFT)
+"""What a swarm has by itself, declared or not."""
 
 PAUSED = "paused"
 CRASH = "crash"
@@ -38,8 +40,8 @@ DEFAULT_USER = "postgres"
 DEFAULT_QUERY = "SELECT count(*) FROM pg_tables"
 
 _WHERE = "swarm_backup_items"
-_KEPT_NAMES = (ALL, DEFINITION, RAFT)
-"""``all`` is the unit of a node's every job; the others are jobs that a swarm has by itself."""
+_KEPT_NAMES = (ALL, *OF_THE_SWARM)
+"""``all`` is the unit of a node's every job."""
 _COMMON = ("name", "kind", "max_age")
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     POSTGRES: {"service": None, "user": DEFAULT_USER, "database": None, "query": DEFAULT_QUERY},

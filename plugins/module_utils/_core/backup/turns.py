@@ -55,12 +55,8 @@ def _turn(job: Job, view: NodeView) -> tuple[bool, str]:
         return here, "the volume %s is %shere" % (job.options["volume"], "" if here else "not ")
     if job.kind == kinds.FILES:
         return _of_role(str(job.options["hosts"]), view)
-    if view.no_quorum and job.kind in (kinds.DEFINITION, kinds.RAFT):
-        return False, "the swarm has no quorum (%s)" % view.no_quorum
-    if job.kind == kinds.DEFINITION:
-        return view.leader, "this node is %sthe leader" % ("" if view.leader else "not ")
-    if job.kind == kinds.RAFT:
-        return _raft(view)
+    if job.kind in kinds.OF_THE_SWARM:
+        return _of_the_swarm(job, view)
     return False, "this agent knows no jobs of the kind %s: run the role swarm_backup on all hosts" % job.kind
 
 
@@ -75,6 +71,14 @@ def _of_role(hosts: str, view: NodeView) -> tuple[bool, str]:
         return True, "every node has these files"
     wanted = hosts == (kinds.MANAGERS if view.role == MANAGER else kinds.WORKERS)
     return wanted, "they are the %s' files, and this node is a %s" % (hosts, view.role)
+
+
+def _of_the_swarm(job: Job, view: NodeView) -> tuple[bool, str]:
+    if view.no_quorum:
+        return False, "the swarm has no quorum (%s)" % view.no_quorum
+    if job.kind == kinds.RAFT:
+        return _raft(view)
+    return view.leader, "this node is %sthe leader" % ("" if view.leader else "not ")
 
 
 def _raft(view: NodeView) -> tuple[bool, str]:
