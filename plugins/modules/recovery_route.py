@@ -7,12 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recovery_route
-short_description: Lead a lost manager's old address to its new one while a swarm moves
+short_description: Lead a lost manager's address to the one that took its place
 version_added: 0.1.0
 description:
   - Sends what this host itself sends to port 2377 of an old address to the same port of the new one, by a table of its
     own (C(flotilla_recovery)). No other table is touched.
-  - A swarm that was restored to another address still names the old one, until its first manager has joined anew.
+  - A swarm that was restored to another address still names the old one, until its first manager has joined anew. And
+    workers go on looking for managers that are lost, one after another and with waits, while the new leader waits for
+    them for half a minute only.
   - The routes are not kept over a restart of the host.
 attributes:
   check_mode:
@@ -33,11 +35,11 @@ options:
     elements: dict
     suboptions:
       old:
-        description: The address that the swarm still names.
+        description: The address at which a manager is looked for.
         type: str
         required: true
       new:
-        description: The address where its manager is now.
+        description: The address where a manager is now.
         type: str
         required: true
 extends_documentation_fragment:

@@ -74,6 +74,7 @@ def test_two_of_three_that_answer_nobody_are_lost() -> None:
         "address": "192.0.2.11",
         "fence": [],
         "gone": ["m2 (192.0.2.12:2377)", "m3 (192.0.2.13:2377)"],
+        "routes": [{"old": "192.0.2.12", "new": "192.0.2.11"}, {"old": "192.0.2.13", "new": "192.0.2.11"}],
         "recovered": False,
         "problems": [],
     }

@@ -92,6 +92,7 @@ class Nft:
 def nft(monkeypatch: pytest.MonkeyPatch) -> Nft:
     made = Nft()
     monkeypatch.setattr(command, "run", made)
+    monkeypatch.setattr(command, "find", lambda name: "/usr/sbin/" + name)
     return made
 
 
@@ -113,6 +114,12 @@ def test_routes_come_and_go_and_a_second_run_changes_nothing(nft: Nft, runner: R
 def test_check_mode_loads_nothing(nft: Nft, runner: Runner) -> None:
     assert runner.run(recovery_route, check_mode=True, routes=[V4])["changed"] is True
     assert nft.loads == 0
+
+
+def test_where_there_is_no_nft_there_are_no_routes(nft: Nft, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    nft.broken = True
+    monkeypatch.setattr(command, "find", lambda _name: None)
+    assert runner.run(recovery_route, state="absent")["changed"] is False
 
 
 def test_a_table_that_can_not_be_read_is_not_taken_for_absent(nft: Nft, runner: Runner) -> None:

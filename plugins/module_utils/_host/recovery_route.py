@@ -15,11 +15,13 @@ from .errors import HostError
 
 
 def live() -> list[route.Route]:
-    """The routes that are loaded; none where there is no such table.
+    """The routes that are loaded; none where there is no such table, or no nft that could have loaded one.
 
     Raises:
         HostError: it can't be read.
     """
+    if command.find("nft") is None:
+        return []
     return [found for family in route.FAMILIES for found in route.parse(_listing(family))]
 
 

@@ -162,6 +162,8 @@ class LossPlan:
         address: the address that the survivor advertises; "" when nobody knows it.
         fence: hosts that answer and hold a manager's state of this swarm: it is set aside before anything else.
         gone: managers that answer nobody, as sentences name them. They must never come back with their disks.
+        routes: (old, new) addresses by which workers that look for any other manager find the survivor; none where
+            nobody knows its address.
         recovered: the survivor leads the swarm as its only manager already, and more are declared: what is left to do
             is what comes after that.
         problems: one sentence each.
@@ -172,6 +174,7 @@ class LossPlan:
     address: str = ""
     fence: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()
     recovered: bool = False
     problems: tuple[str, ...] = ()
 
@@ -182,6 +185,7 @@ class LossPlan:
             "address": self.address,
             "fence": list(self.fence),
             "gone": list(self.gone),
+            "routes": [{"old": old, "new": new} for old, new in self.routes],
             "recovered": self.recovered,
             "problems": list(self.problems),
         }
@@ -238,9 +242,15 @@ def plan(
         address=_without_port(own.address),
         fence=tuple(fence),
         gone=(*(each.label for each in others if not each.answers_ansible and not each.lives), *unknown),
+        routes=_routes(_without_port(own.address), others),
         recovered=recovered,
         problems=tuple(problems),
     )
+
+
+def _routes(survivor: str, others: Sequence[Evidence]) -> tuple[tuple[str, str], ...]:
+    lost = {_without_port(each.address) for each in others if each.address} - {survivor}
+    return tuple((old, survivor) for old in sorted(lost)) if survivor else ()
 
 
 class _Host:
