@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import types
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -208,6 +209,26 @@ def test_a_manager_without_quorum_backs_up_what_is_its_own_and_says_what_is_not(
     assert sorted(node.repository.made) == ["etc", "pg", "raw", "rd", "vol"]
     assert node.run("pg") == []
     assert node.run("definition") == [missed]
+
+
+def test_whose_turn_it_is_not_while_another_manager_is_stopped_for_its_own(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nodes() -> list[dict[str, Any]]:
+        return [
+            {"ID": "id0", "Spec": {}, "ManagerStatus": {"Leader": True, "Reachability": "reachable"}},
+            {"ID": "id1", "Spec": {}, "ManagerStatus": {"Reachability": "reachable"}},
+        ]
+
+    def held() -> list[dict[str, Any]]:
+        labels = {"swarm.flotilla.backup.node": "m2", "swarm.flotilla.backup.since": str(int(time.time()))}
+        return [{"ID": "c1", "Spec": {"Name": "flotilla_backup_lock", "Labels": labels}}]
+
+    monkeypatch.setattr(node.engine, "nodes", nodes)
+    monkeypatch.setattr(node.engine, "configs", held)
+    assert node.run("raft") == []
+    assert "raft: not backed up here: m2 backs up its state for 0 s already" in capsys.readouterr().out
+    assert node.repository.made == {}
 
 
 def test_an_engine_that_does_not_answer_has_no_jobs_that_could_be_left_out(

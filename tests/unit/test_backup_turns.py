@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import turns
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job, parse
@@ -65,6 +67,13 @@ def test_the_next_manager_takes_over_from_one_that_is_away() -> None:
 
 def test_a_leader_alone_copies_nothing() -> None:
     assert not turn(RAFT, manager("a", (("a", True, True),)))
+
+
+def test_a_manager_that_is_away_for_its_own_backup_makes_it_nobody_elses_turn() -> None:
+    without_b = (("a", True, True), ("b", False, False), ("c", True, False))
+    c = turns.NodeView("c", "manager", managers=without_b, busy="m2 backs up its state for 1 s already")
+    assert turns.mine([RAFT], c) == [(RAFT, False, "m2 backs up its state for 1 s already")]
+    assert turn(DATABASE, dataclasses.replace(c, services={"shop_postgres": [1]}))
 
 
 def test_without_a_quorum_a_node_has_what_is_its_own_alone() -> None:

@@ -43,7 +43,7 @@ class Node:
 
 def places(monkeypatch: pytest.MonkeyPatch, node: Node, *names: str) -> list[dict[str, Any]]:
     monkeypatch.setattr(data, "LocalEngine", lambda _path: node)
-    monkeypatch.setattr(store, "settings", lambda: SimpleNamespace(jobs=JOBS))
+    monkeypatch.setattr(store, "settings", lambda: SimpleNamespace(node="w1", jobs=JOBS))
     return data.restore_places("socket", names)
 
 

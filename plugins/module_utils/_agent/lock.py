@@ -73,7 +73,11 @@ def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
     try:
         own = engine.create_config(LOCK_CONFIG, b"held", labels)
     except NameConflict:
-        _remove_stale(engine, node)
+        holder = another(engine, node)
+        if holder:
+            raise Refused("%s: wait for its end, and start this again" % holder) from None
+        # It was left behind: by another node long ago, or by this one, where no other run works (``of_node``).
+        forget(engine)
         try:
             own = engine.create_config(LOCK_CONFIG, b"held", labels)
         except NameConflict as error:
@@ -84,41 +88,34 @@ def of_swarm(engine: LocalEngine, node: str) -> Iterator[None]:
         _release(engine, own)
 
 
-def forget(engine: LocalEngine) -> None:
-    """Take away whatever lock there is: a state that is restored has the one under which it was copied.
+def another(engine: LocalEngine, node: str) -> str:
+    """Which other node backs up a manager's state now, in a sentence; empty for none.
 
     Raises:
         EngineError: the swarm can't be asked.
-    """
-    for config in _held(engine):
-        _remove(engine, config)
-
-
-def _remove_stale(engine: LocalEngine, node: str) -> None:
-    """Take away a lock that was left behind: an old one, or this node's own, for no other run works here (``of_node``).
-
-    Raises:
-        Refused: another node holds it, and it is not that old.
     """
     for config in _held(engine):
         labels = config["Spec"].get("Labels") or {}
         since = str(labels.get(_SINCE) or "")
         age = time.time() - int(since) if since.isdigit() else STALE
         if age < STALE and labels.get(_NODE) != node:
-            raise Refused(
-                "%s backs up its state for %d s already: wait for its end, and start this again"
-                % (labels.get(_NODE) or "another manager", age)
-            )
-        _remove(engine, config)
+            return "%s backs up its state for %d s already" % (labels.get(_NODE) or "another manager", age)
+    return ""
+
+
+def forget(engine: LocalEngine) -> None:
+    """Take away whatever lock there is. A state that is restored has the one under which it was copied.
+
+    Raises:
+        EngineError: the swarm can't be asked.
+    """
+    for config in _held(engine):
+        with contextlib.suppress(NotFound):
+            engine.remove_config(str(config["ID"]))
 
 
 def _held(engine: LocalEngine) -> list[Json]:
     return [config for config in engine.configs() if (config.get("Spec") or {}).get("Name") == LOCK_CONFIG]
-
-
-def _remove(engine: LocalEngine, config: Json) -> None:
-    with contextlib.suppress(NotFound):
-        engine.remove_config(str(config["ID"]))
 
 
 def _release(engine: LocalEngine, own: str) -> None:

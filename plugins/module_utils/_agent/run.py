@@ -37,7 +37,7 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
         # What a run before this one may have left behind.
         raft.start_engine(engine)
         volumes.thaw(engine)
-        own, view = [], look(engine)
+        own, view = [], look(engine, settings.node)
         for job, mine, why in turns.mine(wanted, view):
             store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
             own += [job] if mine else []

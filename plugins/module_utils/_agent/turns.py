@@ -12,13 +12,14 @@ from .._core.backup.turns import NodeView
 from .._engine.client import Json
 from .._engine.errors import NoQuorum
 from .._engine.local import LocalEngine
+from . import lock
 
 SERVICE = "com.docker.swarm.service.name"
 _TASK = "com.docker.swarm.task.name"
 
 
-def look(engine: LocalEngine) -> NodeView:
-    """This node now.
+def look(engine: LocalEngine, node: str) -> NodeView:
+    """This node, which backups call ``node``, now.
 
     Raises:
         EngineError: the engine does not answer.
@@ -31,12 +32,12 @@ def look(engine: LocalEngine) -> NodeView:
     if not swarm.get("ControlAvailable"):
         return NodeView(node_id, "worker", **view)
     try:
-        nodes = engine.nodes()
+        nodes, busy = engine.nodes(), lock.another(engine, node)
     except NoQuorum as error:
         return NodeView(node_id, "manager", no_quorum=str(error), **view)
     managers = [(str(node["ID"]), _reachable(node), _leads(node)) for node in nodes if node_json.in_raft(node)]
     leader = any(own == node_id and leads for own, _up, leads in managers)
-    return NodeView(node_id, "manager", leader=leader, managers=managers, **view)
+    return NodeView(node_id, "manager", leader=leader, managers=managers, busy=busy, **view)
 
 
 def _reachable(node: Json) -> bool:

@@ -25,13 +25,14 @@ def restore_places(path: str, names: Sequence[str]) -> list[dict[str, Any]]:
         HostError, EngineError: it can't be told, or there is no such job.
     """
     engine = LocalEngine(path)
-    by_name = {job.name: job for job in store.settings().jobs}
+    settings = store.settings()
+    by_name = {job.name: job for job in settings.jobs}
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise HostError("there is no job %s: name one of %s" % (", ".join(unknown), ", ".join(by_name)))
     return [
         {"job": job.name, "here": here, "reason": reason, "stop": _users(engine, job) if here else []}
-        for job, here, reason in turns.mine([by_name[name] for name in names], look_at_node(engine))
+        for job, here, reason in turns.mine([by_name[name] for name in names], look_at_node(engine, settings.node))
     ]
 
 

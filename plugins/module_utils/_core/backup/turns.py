@@ -29,6 +29,8 @@ class NodeView:
         managers: (node ID, reachable, leader) of every member of the raft; empty on a worker.
         services: service → slots of its tasks that run here (0 for a global service).
         volumes: names of the local volumes here.
+        busy: which other manager backs up its state now, in a sentence; else empty. It is not reachable while its
+            engine stands still, which makes it nobody else's turn.
         no_quorum: what a manager's engine says when the swarm has no leader; else empty. What is this node's alone is
             backed up all the same: that is when it may be needed.
     """
@@ -39,6 +41,7 @@ class NodeView:
     managers: Sequence[tuple[str, bool, bool]] = ()
     services: Mapping[str, Collection[int]] = field(default_factory=dict)
     volumes: Collection[str] = ()
+    busy: str = ""
     no_quorum: str = ""
 
 
@@ -90,6 +93,8 @@ def _raft(view: NodeView) -> tuple[bool, str]:
         return False, "this node is no manager"
     if view.leader:
         return False, "this node is the leader, whose engine is never stopped for a backup"
+    if view.busy:
+        return False, view.busy
     able = sorted(node_id for node_id, reachable, leader in view.managers if reachable and not leader)
     if not able or view.node_id not in able:
         return False, "this manager is not reachable for the leader"
