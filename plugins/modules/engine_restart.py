@@ -14,6 +14,9 @@ description:
     for the swarm again.
   - Refuses, and restarts nothing, where the swarm would lose its quorum, or where autolock would leave the manager
     locked. The only manager of a swarm is restarted; there is no other way.
+  - The leader of several managers stays down for 30 seconds, until another one is elected. One that is back sooner is
+    still sent the others' requests and mistakes the nodes for one another (moby#46167), so that a worker gets a
+    manager's certificate and is lost at its next restart. Give a leader such a pause by hand too.
   - Run it on one host after another, never on several at once.
 attributes:
   check_mode:
@@ -64,6 +67,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import host, loaded_config
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine import restart as restarting
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host import engine_service
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -74,11 +78,10 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     if reason:
         raise EngineError("the engine was not restarted: %s" % reason)
     if not module.check_mode:
-        # systemd's own wait has no bound for docker.service, so it is told not to wait.
-        command = ["systemctl", "restart", "--no-block", "docker.service"]
+        pause = restarting.pause(engine, before)
         configuration = loaded_config.digest()
         restarting.restart(
-            lambda: module.run_command(command, check_rc=True),
+            lambda: engine_service.restart(pause),
             lambda: host.observe_membership(engine),
             loaded_config.engine_ticks,
             before,

@@ -62,9 +62,20 @@ class Recovery:
     # --- Engines and their lock ---------------------------------------------------------------------------------------
 
     def restart_engine(self, node: str) -> None:
-        """Restart the node's engine and wait until it answers, be it locked or not."""
-        self.lab.run(node, "systemctl restart docker.service")
+        """Restart the node's engine and wait until it answers, be it locked or not.
+
+        A leader's is started when another one leads; what happens else is told in ``_engine/restart.py``.
+        """
+        led = self._leads(node)
+        self.lab.run(node, "systemctl stop docker.socket docker.service")
+        if led:
+            self.lab.wait("another manager leads", lambda: any(self._leads(one) for one in MANAGERS if one != node))
+        self.lab.run(node, "systemctl start docker.socket docker.service")
         self.lab.wait(f"the engine of {node} answers", lambda: self.swarm_state(node) not in ("", "pending"))
+
+    def _leads(self, node: str) -> bool:
+        answer = self.lab.node(node).run("docker node inspect self --format '{{.ManagerStatus.Leader}}'")
+        return bool(answer.stdout.strip() == "true")
 
     def swarm_state(self, node: str) -> str:
         """active, inactive, pending, locked or error: the engine's word; empty when it does not answer."""

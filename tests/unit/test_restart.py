@@ -25,9 +25,9 @@ LOCKED = Membership("locked")
 class Local:
     """What a manager's engine answers: its peers' reachability, and whether autolock is on."""
 
-    def __init__(self, *reachability: str, autolock: bool = False) -> None:
+    def __init__(self, *reachability: str, autolock: bool = False, leader: int = 0) -> None:
         self._nodes: list[dict[str, Any]] = [
-            {"ID": f"id-m{number}", "ManagerStatus": {"Reachability": word}}
+            {"ID": f"id-m{number}", "ManagerStatus": {"Reachability": word, "Leader": number == leader}}
             for number, word in enumerate(reachability, 1)
         ]
         self._autolock = autolock
@@ -62,6 +62,21 @@ def test_a_manager_is_restarted_only_while_the_quorum_holds(
     else:
         assert reason is not None
         assert word in reason
+
+
+@pytest.mark.parametrize(
+    ("engine", "before", "seconds"),
+    [
+        (Local("reachable", "reachable", "reachable", leader=1), MANAGER, restart.ELECTION),
+        (Local("reachable", "reachable", "reachable", leader=2), MANAGER, 0),
+        (Local("reachable", leader=1), MANAGER, 0),
+        (Local(), WORKER, 0),
+        (Local(), OUTSIDE, 0),
+    ],
+    ids=["leader", "follower", "the only one", "worker", "outside"],
+)
+def test_a_leader_stays_down_until_another_one_is_elected(engine: Local, before: Membership, seconds: int) -> None:
+    assert restart.pause(engine, before) == seconds
 
 
 def run(before: Membership, *seen: Membership | Exception, starts: tuple[float, ...] = (1.0, 2.0)) -> list[str]:

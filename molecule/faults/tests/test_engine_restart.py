@@ -45,6 +45,26 @@ def test_only_the_engine_with_an_older_configuration_is_restarted(lab: Lab) -> N
     assert all(reachable(lab, name) for name in MANAGERS)
 
 
+def test_a_leader_is_back_only_when_another_one_leads(lab: Lab) -> None:
+    """Else nodes are mistaken for one another (moby#46167): each must have the certificate that it had."""
+
+    def identities() -> dict[str, str]:
+        command = "openssl x509 -noout -subject -in /var/lib/docker/swarm/certificates/swarm-node.crt"
+        return {name: lab.run(name, command) for name in (*MANAGERS, *WORKERS)}
+
+    def leader() -> str:
+        return next(name for name in MANAGERS if (lab.nodes()[name].get("ManagerStatus") or {}).get("Leader"))
+
+    before, certificates, led = engines(lab), identities(), leader()
+    run = lab.module(led, "engine_restart")
+    assert run.returncode == 0, run.stdout
+    assert leader() != led
+    assert reachable(lab, led)
+    after = engines(lab)
+    assert {name for name in before if before[name] != after[name]} == {led}
+    assert identities() == certificates
+
+
 def test_a_manager_that_the_quorum_needs_is_not_restarted(lab: Lab) -> None:
     before = lab.run("m2", "systemctl show --property=MainPID --value docker.service")
     subprocess.run(["docker", "kill", "flotilla-m3"], check=True, capture_output=True)

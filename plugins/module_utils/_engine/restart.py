@@ -15,6 +15,14 @@ from .client import Json
 from .errors import EngineError, EngineUnreachable
 from .wait import DeadlineExceeded, wait_until
 
+ELECTION = 30
+"""Seconds for which a leader's engine stays down, so that another one is elected: that takes 10 to 20 (swarmkit).
+
+One that is back sooner is still taken for the leader, and gets the others' requests. It hands them on under the names
+of those that sent them, so that a worker gets a manager's identity and certificate, and is lost at its next restart
+(moby#46167). Nothing is won by being quick: until one is elected, the swarm writes nothing either way.
+"""
+
 
 class Local(Protocol):
     """What is asked of this host's engine before it is stopped."""
@@ -46,6 +54,19 @@ def refusal(engine: Local, before: Membership) -> str | None:
     reachable = [node_id for node_id, status in managers.items() if status.get("Reachability") == "reachable"]
     answer = quorum.may_stop(list(managers), reachable, str(before.node_id))
     return None if answer.allowed else "%s: bring the other managers back first" % answer.reason
+
+
+def pause(engine: Local, before: Membership) -> int:
+    """Seconds for which this engine has to stay down: ``ELECTION`` for one that leads others, else 0.
+
+    Raises:
+        EngineError: the manager can't say what its swarm is.
+    """
+    if not before.answers:
+        return 0
+    statuses = {node["ID"]: node["ManagerStatus"] for node in engine.nodes() if node.get("ManagerStatus")}
+    leads = bool((statuses.get(before.node_id) or {}).get("Leader"))
+    return ELECTION if leads and len(statuses) > 1 else 0
 
 
 def restart(

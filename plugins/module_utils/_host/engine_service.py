@@ -10,6 +10,27 @@ from . import command
 UNITS = ("docker.socket", "docker.service")
 """The socket first: a request would start the engine again."""
 DEADLINE = 120.0
+STARTER = "flotilla-engine-start"
+"""The timer that starts an engine which was stopped for a while."""
+
+
+def restart(pause: int = 0) -> None:
+    """Have systemd restart the engine. It is not waited for: systemd's own wait has no bound for docker.service.
+
+    Args:
+        pause: seconds until the engine is started again; 0 = at once. A timer does it, whatever becomes of us.
+
+    Raises:
+        HostError: systemd does not take it; nothing was stopped.
+    """
+    what = "the engine can't be restarted"
+    if not pause:
+        command.demand(["systemctl", "restart", "--no-block", "docker.service"], what)
+        return
+    timer = ["--on-active=%ds" % pause, "--timer-property=AccuracySec=1s", "--unit=" + STARTER, "--collect", "--quiet"]
+    systemctl = command.find("systemctl") or "systemctl"
+    command.demand(["systemd-run", *timer, "--", systemctl, "start", *UNITS], what)
+    command.demand(["systemctl", "stop", "--no-block", "--", *UNITS], what)
 
 
 def stop(deadline: float = DEADLINE) -> None:
