@@ -56,6 +56,7 @@ def test_quorum_loss_with_autolock(
     say(f"{len(secrets)} secrets with their IDs, {len(containers)} containers that never stopped, {rows} rows")
 
     key = recovery.unlock_key()
+    assert key == locked
     for name in MANAGERS:
         recovery.restart_engine(name)
         assert recovery.swarm_state(name) == "locked", f"{name} starts without its key"
