@@ -15,10 +15,10 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.status
 
 
 def backup_problems(
-    statuses: Mapping[str, Sequence[Mapping[str, Any]]], jobs: Sequence[Mapping[str, Any]]
+    statuses: Mapping[str, Sequence[Mapping[str, Any]]], jobs: Sequence[Mapping[str, Any]], managers: Sequence[str]
 ) -> list[str]:
     """What is wrong with the backups now, one sentence each with its mend."""
-    return problems(noted(statuses), [Job.from_dict(job) for job in jobs], datetime.now(timezone.utc))
+    return problems(noted(statuses), [Job.from_dict(job) for job in jobs], managers, datetime.now(timezone.utc))
 
 
 def noted(statuses: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Status]]:

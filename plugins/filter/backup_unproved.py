@@ -14,10 +14,10 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs i
 
 
 def backup_unproved(
-    statuses: Mapping[str, Sequence[Mapping[str, Any]]], jobs: Sequence[Mapping[str, Any]]
+    statuses: Mapping[str, Sequence[Mapping[str, Any]]], jobs: Sequence[Mapping[str, Any]], managers: Sequence[str]
 ) -> list[str]:
     """The names of the jobs of which no backup has ever been restored."""
-    return unproved(noted(statuses), [Job.from_dict(job) for job in jobs])
+    return unproved(noted(statuses), [Job.from_dict(job) for job in jobs], managers)
 
 
 class FilterModule:

@@ -15,7 +15,6 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import RAFT, Job
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.settings import Settings
-from ansible_collections.flotilla.swarm.plugins.module_utils._host import command
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic
 
 SETTINGS = Settings("/srv/backup", 0, "cluster1", "n1", "manager", {"within": "30d", "last": 3}, "5%", "")
@@ -50,17 +49,6 @@ def test_a_warning_is_noted_with_the_snapshot(
     assert (found.verdict, found.snapshot) == (status.UNVERIFIED, "aaaa1111")
     assert found.reason.startswith(begin)
     assert found.reason.endswith("containers stood still")
-
-
-def test_what_another_swarm_keeps_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rules may be others. And hosts have no row each: managers take turns."""
-    program = tmp_path / "restic"
-    program.write_text('#!/bin/sh\necho "$*" > %s\n' % (tmp_path / "asked"))
-    program.chmod(0o755)
-    monkeypatch.setattr(command, "find", lambda _name: str(program))
-    Restic(SETTINGS, tmp_path / "environment").forget("cluster1")
-    words = "forget --tag swarm=cluster1 --group-by tags --keep-within 30d --keep-last 3 --prune\n"
-    assert (tmp_path / "asked").read_text().endswith(words)
 
 
 def test_metrics_can_be_read_by_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,11 @@ class Node:
 
     # the repository
 
+    def demand(self) -> None:
+        failure = self.fails.get("repository")
+        if isinstance(failure, BaseException):
+            raise failure
+
     def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
         assert (job.name, swarm, self.up, self.locked) == ("raft", SWARM, True, False)
         for path in map(Path, paths):
@@ -294,15 +299,34 @@ def test_an_engine_that_does_not_start_stays_marked_and_keeps_its_key(node: Node
     assert not raft.STAGING.exists()
 
 
-def test_a_manager_that_is_not_reachable_in_time_stays_marked(node: Node) -> None:
+def test_a_manager_that_is_not_reachable_in_time_fails_this_backup_and_is_in_nobodys_way(node: Node) -> None:
     node.unreachable = 1 << 60
     with pytest.raises(HostError, match=r"no reachable manager after 0\.2 s: it is unreachable"):
         node.back_up()
-    assert raft.STOPPED.exists()
     assert "snapshot" not in node.happened
-    node.unreachable = 0
-    node.start_engine()
     assert not raft.STOPPED.exists()
+
+
+def test_a_repository_that_does_not_answer_stops_no_engine(node: Node) -> None:
+    node.fails = {"repository": HostError("its host does not answer")}
+    with pytest.raises(HostError, match="its host does not answer"):
+        node.back_up()
+    assert node.happened == []
+
+
+def test_a_manager_that_leads_by_the_time_it_would_be_stopped_is_not(node: Node) -> None:
+    size = swarm_state.size
+
+    def elected(root: Path) -> int:
+        leads(node)
+        return size(root)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(swarm_state, "size", elected)
+        with pytest.raises(Refused, match="this manager leads the swarm"):
+            node.back_up()
+    assert node.happened == []
+    assert node.as_it_was
 
 
 def test_autolock_without_a_key_stops_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ class Repository:
         self.fails: dict[str, BaseException] = {}
         self.asked: list[str] = []
         self.there = False
+        self.drafts: list[list[str]] = []
         self.meanwhile: Callable[[], None] = lambda: None
 
     def _now(self, what: str) -> None:
@@ -69,7 +70,14 @@ class Repository:
         self.made[job.name] = source
         return Summary("new-" + job.name, 7, 1.5)
 
-    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
+    def draft(self, paths: Sequence[str], swarm: str) -> None:
+        assert swarm == SWARM
+        self.drafts.append(list(paths))
+
+    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str, *, frozen: bool = False) -> Summary:
+        # Where containers stand still, what could be done before was done before.
+        assert frozen == (job.options.get("consistency") == "paused")
+        assert not frozen or list(paths) in self.drafts
         return self._make(job, swarm, list(paths))
 
     def backup_command(self, argv: Sequence[str], filename: str, job: Job, swarm: str) -> Summary:
@@ -414,6 +422,16 @@ def test_metrics_say_how_all_jobs_stand(node: Node) -> None:
     assert 'flotilla_backup_good{job="pg",kind="postgres"} 0\n' in node.metrics
     assert 'flotilla_backup_good{job="rd",kind="redis"} 1\n' in node.metrics
     assert Path(node.settings.textfile).stat().st_mode & 0o777 == 0o644
+
+
+def test_metrics_tell_of_a_job_that_moved_no_more(node: Node) -> None:
+    node.run()
+    assert 'job="pg"' in node.metrics
+    node.engine.here = tuple(service for service in SERVICES if service != "shop_db")
+    node.run()
+    assert 'job="pg"' not in node.metrics
+    assert 'job="rd"' in node.metrics
+    assert read("pg").snapshot
 
 
 def test_metrics_are_written_only_where_they_are_wanted(node: Node) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._agent import store
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import restic, status
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import raft_state, swarm_state
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Unavailable
 
 from tests.support import raft_files, secretbox
 from tests.support.backup_agent import JOB, NODE, Docker, Engine, Repository, on_node, raft_backup, settings, snapshot
@@ -110,6 +111,36 @@ def test_a_dump_that_is_damaged_is_not_good(node: Node) -> None:
     assert "example.com" not in read("pg").reason
     assert read("pg").verdict == status.FAILED
     assert node.removed
+
+
+def test_a_repository_that_can_not_be_used_now_refutes_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else prunes, say. What was proved stays so, and what was not is no failure."""
+
+    def locked(*_arguments: object) -> bytes:
+        raise Unavailable("the repository stayed locked")
+
+    node.made("pg")
+    before = read("pg")
+    monkeypatch.setattr(node.repository, "dump_to", locked)
+    assert node.verify() == ["pg: not verified: the repository stayed locked"]
+    assert read("pg") == before
+
+
+@pytest.mark.parametrize("job", ["pg", "rd"])
+def test_a_trial_takes_no_room_that_what_runs_may_need(node: Node, monkeypatch: pytest.MonkeyPatch, job: str) -> None:
+    monkeypatch.setattr(swarm_state, "free", lambda _place: 9 << 20)
+    monkeypatch.setattr(verify, "_memory", lambda: 9 << 20)
+    node.made(job, size=1 << 20)
+    before = read(job)
+    (problem,) = node.verify()
+    assert "%s: not verified: there is no room to restore it beside what runs" % job in problem
+    assert "has 9 MiB free, and it may take 10" in problem
+    assert not any("run" in words for words in node.docker.asked)
+    assert read(job) == before
+
+
+def test_what_programs_can_still_have_is_read_off_the_kernel() -> None:
+    assert 1 << 20 < verify._memory() < 1 << 50
 
 
 def test_a_database_that_has_no_answer_is_not_good(node: Node) -> None:

@@ -113,7 +113,7 @@ def exit_error(code: int, message: str) -> str:
         (
             11,
             exit_error(11, "unable to create lock in backend"),
-            "/srv/backup/lab stayed locked for 5m: wait for who uses",
+            "/srv/backup/lab stayed locked: wait for who uses",
         ),
         (
             12,

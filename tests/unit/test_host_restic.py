@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import command
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
-from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic, Unavailable
 
 from tests.support.backup_agent import JOB, SWARM, settings
 
@@ -107,7 +107,7 @@ def test_a_repository_that_can_not_be_asked_is_not_absent(tool: Tool, code: int,
     [
         (3, "read /x: input/output error", "counts as no backup: mend what it names .restic: read /x"),
         (10, "", "there is no repository at /srv/backup"),
-        (11, "", "stayed locked for 5m"),
+        (11, "", "stayed locked"),
         (12, "", "swarm_backup_password"),
         (1, "write: no space left on device", "there is no space left where /srv/backup is"),
         (99, "what is this", r"restic failed \(exit status 99\).*what is this"),
@@ -142,10 +142,64 @@ def called(job: str, *source: str) -> list[str]:
     return ["backup", "--quiet", "--host", "n1", *tags, *source]
 
 
-def test_paths_can_not_be_taken_for_options(tool: Tool) -> None:
+def test_paths_can_not_be_taken_for_options(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     tool.says(SUMMARY)
-    assert tool.restic().backup_paths(["/etc/shop", "--x"], JOB["etc"], SWARM) == Summary("abcd1234", 7, 1.5)
-    assert tool.asked == [called("etc", "--", "/etc/shop", "--x")]
+    monkeypatch.chdir(tool.place)
+    (tool.place / "--x").touch()
+    assert tool.restic().backup_paths(["/etc", "--x"], JOB["etc"], SWARM) == Summary("abcd1234", 7, 1.5)
+    assert tool.asked == [called("etc", "--", "/etc", "--x")]
+
+
+def test_a_path_that_is_missing_makes_no_backup_without_it(tool: Tool) -> None:
+    tool.says(SUMMARY)
+    with pytest.raises(HostError, match="/no/such, /nor/this is not there"):
+        tool.restic().backup_paths(["/etc", "/no/such", "/nor/this"], JOB["etc"], SWARM)
+    assert not (tool.place / "asked").exists()
+
+
+def test_while_containers_stand_still_nobody_is_waited_for(tool: Tool) -> None:
+    tool.says(SUMMARY)
+    tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM, frozen=True)
+    assert tool.asked == [["--retry-lock", "0s", *called("etc", "--", "/etc")]]
+
+
+def test_a_draft_is_nobodys_backup(tool: Tool) -> None:
+    tool.says(SUMMARY)
+    tool.restic().draft(["/etc"], SWARM)
+    (words,) = tool.asked
+    assert words[4:10] == ["--tag", "job=", "--tag", "kind=draft", "--tag", "swarm=" + SWARM]
+
+
+def test_half_a_source_leaves_no_snapshot(tool: Tool) -> None:
+    """Restic makes one all the same, and says so with its exit status alone."""
+    tool.does("case \"$*\" in *forget*) exit 0;; esac; printf '%%s\\n' %s; exit 3" % shlex.quote(SUMMARY))
+    with pytest.raises(HostError, match="counts as no backup"):
+        tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
+    assert tool.asked == [called("etc", "--", "/etc"), ["forget", "abcd1234"]]
+
+
+def test_half_a_source_that_can_not_be_taken_away_is_named(tool: Tool) -> None:
+    tool.does("printf '%%s\\n' %s; exit 3" % shlex.quote(SUMMARY))
+    with pytest.raises(HostError, match="abcd1234, is still there: remove it with `restic forget abcd1234`"):
+        tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "passing"),
+    [
+        (11, "", True),
+        (1, "ssh: connect to host b port 22: No route to host", True),
+        (1, "write: no space left on device", True),
+        (1, "Load(<data/1>): ciphertext verification failed", False),
+        (12, "", False),
+    ],
+)
+def test_what_tells_nothing_of_the_backups_is_told_apart(tool: Tool, code: int, words: str, passing: bool) -> None:
+    tool.fails(code, words)
+    for ask in (lambda: tool.restic().check(), lambda: tool.restic().dump_to("abcd1234", "/x", ["cat"])):
+        with pytest.raises(HostError) as raised:
+            ask()
+        assert isinstance(raised.value, Unavailable) is passing
 
 
 def test_a_command_is_run_by_restic_so_that_its_failure_makes_no_snapshot(tool: Tool) -> None:
@@ -166,7 +220,7 @@ def test_bytes_go_over_standard_input(tool: Tool) -> None:
 def test_an_end_without_a_snapshot_is_no_backup(tool: Tool) -> None:
     tool.says('{"message_type":"summary","total_bytes_processed":7}')
     with pytest.raises(HostError, match="names no snapshot"):
-        tool.restic().backup_paths(["/etc/shop"], JOB["etc"], SWARM)
+        tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
 
 
 # -- all the rest ----------------------------------------------------------------------------------------------------
@@ -188,21 +242,25 @@ def test_a_list_that_can_not_be_read_is_no_empty_one(tool: Tool) -> None:
 
 
 def test_what_is_kept_and_read_is_what_was_declared(tool: Tool) -> None:
-    tool.restic().forget("cluster1")
+    one = '{"id":"%s","time":"%s","hostname":"n1","tags":["job=","kind=draft","swarm=%s"]}'
+    listed = [
+        one % ("old11111", "2026-01-01T00:00:00Z", SWARM),
+        one % ("theirs11", "2026-01-01T00:00:00Z", "another"),
+        one % ("new11111", "2999-01-01T00:00:00Z", SWARM),
+    ]
+    tool.does('case "$*" in *snapshots) echo %s;; esac' % shlex.quote("[%s]" % ",".join(listed)))
+    tool.restic().forget(SWARM)
     tool.restic().check()
+
+    def of(*kinds: str) -> list[str]:
+        return [word for kind in kinds for word in ("--tag", "swarm=cluster1,kind=" + kind)]
+
+    keep = ["--keep-within", "30d", "--keep-last", "3"]
     assert tool.asked == [
-        [
-            "forget",
-            "--tag",
-            "swarm=cluster1",
-            "--group-by",
-            "tags",
-            "--keep-within",
-            "30d",
-            "--keep-last",
-            "3",
-            "--prune",
-        ],
+        ["snapshots"],
+        ["forget", "old11111"],
+        ["forget", *of("files", "volume"), "--group-by", "host,tags", *keep],
+        ["forget", *of("postgres", "redis", "definition", "raft"), "--group-by", "tags", *keep, "--prune"],
         ["check", "--read-data-subset", "5%"],
     ]
 
@@ -226,7 +284,7 @@ def test_a_file_is_dumped_byte_for_byte(tool: Tool) -> None:
 def test_a_file_goes_into_a_command(tool: Tool) -> None:
     tool.does("printf '\\000\\377two'; head -c 1000000 /dev/zero")
     assert tool.restic().dump_to("abcd1234", "/pg.dump", ["tr", "\\000", "0"]) == b"0\xfftwo" + b"0" * 1000000
-    assert tool.asked == [["dump", "abcd1234", "/pg.dump"]]
+    assert tool.asked == [["--retry-lock", "1h", "dump", "abcd1234", "/pg.dump"]]
 
 
 def test_half_a_file_is_a_failure_though_the_command_is_content(tool: Tool) -> None:

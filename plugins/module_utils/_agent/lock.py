@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from . import store
 from .errors import Refused
 
 PATIENCE = 10.0
-"""Seconds to wait for another run on this node."""
+"""Seconds that people wait for another run on this node."""
+UNIT = "INVOCATION_ID"
+"""What systemd sets for what it runs, and nobody else: systemd.exec(5), "Environment Variables Set or Propagated"."""
 STALE = 900
 """Seconds after which the lock of the swarm is taken for one that was left behind: no engine is stopped that long."""
 _NODE = "swarm.flotilla.backup.node"
@@ -33,26 +36,33 @@ class Held(HostError):
 
 
 @contextmanager
-def of_node(patience: float = PATIENCE) -> Iterator[None]:
+def of_node(patience: float | None = None) -> Iterator[None]:
     """Be the only run on this node. The lock goes with the process, however that ends.
+
+    Args:
+        patience: seconds to wait for another run. None waits in a unit of systemd until that run ends, or systemd this
+            one (TimeoutStartSec), for no timer tries again before the next day; and PATIENCE for people.
 
     Raises:
         Held: another run has it; the message says which.
     """
     path = store.RUN / "lock"
-    end = time.monotonic() + patience
+    if patience is None:
+        patience = math.inf if os.environ.get(UNIT) else PATIENCE
+    begun, told = time.monotonic(), False
     with path.open("a+", encoding="utf-8") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
-                if time.monotonic() >= end:
-                    file.seek(0)
-                    holder = file.read().strip() or "one that has just begun"
-                    raise Held(
-                        "another run works on this node (%s): wait for its end, and start this one again" % holder
-                    ) from error
+                file.seek(0)
+                working = "another run works on this node (%s)" % (file.read().strip() or "one that has just begun")
+                if time.monotonic() - begun >= patience:
+                    raise Held("%s: wait for its end, and start this one again" % working) from error
+                if not told:
+                    store.say("%s: waiting for its end" % working)
+                    told = True
                 time.sleep(0.5)
         file.seek(0)
         file.truncate()

@@ -61,11 +61,13 @@ def back_up(engine: LocalEngine, restic: Restic, job: Job, swarm: str, node: str
         HostError, EngineError: it failed; the engine was started again.
     """
     clear()
+    restic.demand()
     try:
         with lock.of_swarm(engine, node):
             root = Path(_may_stop(engine)) / "swarm"
             _has_room(root)
             seen, warning = _describe(engine), _beside(engine)
+            _may_stop(engine)  # it may lead by now
             stopped = _copy(engine, root, seen)
         paths = [str(STAGING), *([str(KEY)] if KEY.exists() else [])]
         return Made(restic.backup_paths(paths, job, swarm), stopped, warning)
@@ -148,7 +150,8 @@ def start_engine(engine: LocalEngine) -> None:
     Nothing is done where no backup has stopped it.
 
     Raises:
-        HostError: it does not start, or is no reachable manager in time; the next call tries again.
+        HostError: it does not start, or is no reachable manager in time. While it does not run, or is locked, the next
+            call tries again; what else it lacks is the swarm's trouble, and in nobody's way.
     """
     if not STOPPED.exists():
         return
@@ -156,10 +159,20 @@ def start_engine(engine: LocalEngine) -> None:
     try:
         wait_until(lambda: _state(engine), lambda each: each == "", BACK, 0.5)
     except DeadlineExceeded as error:
+        if _runs(engine):
+            STOPPED.unlink()
         raise HostError(
             "the engine was started again, and is no reachable manager after %g s: %s" % (BACK, error.last)
         ) from error
     STOPPED.unlink()
+
+
+def _runs(engine: LocalEngine) -> bool:
+    """Whether the engine answers, and is not locked."""
+    try:
+        return (engine.info().get("Swarm") or {}).get("LocalNodeState") != _LOCKED
+    except EngineError:
+        return False
 
 
 def _state(engine: LocalEngine) -> str:

@@ -17,7 +17,7 @@ from .._engine.host import observe_membership
 from .._engine.local import LocalEngine
 from .._host.errors import HostError
 from .._host.restic import Restic
-from . import databases, lock, raft, store, volumes
+from . import databases, left_behind, lock, raft, store, volumes
 from .errors import Refused
 from .turns import look
 
@@ -34,13 +34,12 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
     wanted = store.jobs_of(asked, settings)
     store.make_directories()
     with lock.of_node():
-        # What a run before this one may have left behind.
-        raft.start_engine(engine)
-        volumes.thaw(engine)
+        left_behind.put_right(engine)
         own, view = [], look(engine, settings.node)
         for job, mine, why in turns.mine(wanted, view):
             store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
             own += [job] if mine else []
+        store.remember(own, wanted)
         problems = _run_all(own, settings, engine)
         if view.no_quorum and any(job.kind in jobs.OF_THE_SWARM for job in wanted):
             problems.append("the swarm itself is not backed up, for it has no quorum: %s" % view.no_quorum)
@@ -133,8 +132,10 @@ def _summary(job: Job, engine: LocalEngine, repository: Restic, swarm: str) -> r
     path = volumes.directory(engine, name)
     if job.options["consistency"] == jobs.CRASH:
         return repository.backup_paths([path], job, swarm)
+    # While containers stand still, what was written since is all that is left to do.
+    repository.draft([path], swarm)
     with volumes.paused(engine, name):
-        return repository.backup_paths([path], job, swarm)
+        return repository.backup_paths([path], job, swarm, frozen=True)
 
 
 def _definition(engine: LocalEngine) -> bytes:

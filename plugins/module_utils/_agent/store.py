@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,33 @@ def write(found: Status) -> None:
     write_file(_path(found.job), json.dumps(found.as_dict(), indent=2) + "\n", 0o600)
 
 
+def remember(own: Iterable[Job], wanted: Iterable[Job]) -> None:
+    """Note which of these jobs are this node's now, for the metrics: a job that moved is another node's to tell of.
+
+    Args:
+        own: those that are.
+        wanted: those that were looked at.
+    """
+    before = _own()
+    if before is None:
+        before = {one.job for one in everything()}
+    kept = before - {job.name for job in wanted}
+    write_file(STATE / "own.json", json.dumps(sorted(kept | {job.name for job in own})) + "\n", 0o600)
+
+
+def _own() -> set[str] | None:
+    """What was remembered; None for nothing yet."""
+    path = STATE / "own.json"
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise HostError("%s can't be read (%s): remove it, and back up again" % (path, error)) from error
+
+
 def write_metrics(path: str) -> None:
-    """Say it to Prometheus' node exporter, which is another user; an empty path says nothing."""
+    """Tell Prometheus' node exporter, which is another user, of this node's jobs; an empty path tells nothing."""
     if path:
         before = os.umask(0o022)  # the unit has one that shuts everybody out of a directory that is made here
         try:
@@ -96,7 +121,9 @@ def write_metrics(path: str) -> None:
             raise HostError("%s can't be made: %s" % (Path(path).parent, error.strerror)) from error
         finally:
             os.umask(before)
-        write_file(Path(path), status.metrics(everything()), 0o644)
+        own = _own()
+        shown = [one for one in everything() if own is None or one.job in own]
+        write_file(Path(path), status.metrics(shown), 0o644)
 
 
 def write_file(path: Path, content: str, mode: int) -> None:

@@ -90,6 +90,8 @@ def throwaway(container: Json, user: str, network: str = "none") -> Iterator[Thr
         [
             *("docker", "run", "--detach", "--rm", "--pull", "never", "--label", "%s=1" % LABEL),
             *("--network", network, "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "512"),
+            # Where memory runs out, it goes first, and not what it is to help.
+            *("--oom-score-adj", "1000"),
             *("--user", _user(container) or user, "--volume", PLACE, "--workdir", PLACE),
             # Its own entry point would begin to fill a database.
             *("--entrypoint", "sleep", str(container["Image"]), str(LIFETIME)),

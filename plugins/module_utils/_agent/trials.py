@@ -69,7 +69,7 @@ def feed_postgres(restic: Restic, job: Job, snapshot: str, argv: Sequence[str]) 
     try:
         restic.dump_to(snapshot, databases.filename(job), argv)
     except HostError as error:
-        raise HostError(_ROWS.split(str(error))[0].strip()) from error
+        raise type(error)(_ROWS.split(str(error))[0].strip()) from error
 
 
 def _ask_postgres(place: Throwaway, job: Job, query: str) -> str:

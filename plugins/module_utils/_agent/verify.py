@@ -26,14 +26,16 @@ from .._engine.errors import EngineError
 from .._engine.local import LocalEngine
 from .._host import swarm_state
 from .._host.errors import HostError
-from .._host.restic import Restic
-from . import databases, fetch, lock, raft, store, trials, volumes
+from .._host.restic import Restic, Unavailable
+from . import databases, fetch, left_behind, lock, raft, store, trials
 from .errors import Refused
 from .run import cluster_id
 
 STAGING = store.STAGING / "verify"
 _ROOM = 1.1
 """Free space that restored files need, for each of their bytes."""
+_UNPACKED = 10
+"""Bytes that a database may need for each one of its dump, which is compressed and has no indexes."""
 
 
 def verify(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
@@ -48,9 +50,7 @@ def verify(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
     wanted = store.jobs_of(asked, settings)
     store.make_directories()
     with lock.of_node():
-        # What a run left that was killed, and whose ``start-engine`` found the lock taken.
-        raft.start_engine(engine)
-        volumes.thaw(engine)
+        left_behind.put_right(engine)
         noted = [(job, store.read(job.name)) for job in wanted]
         for job, before in noted:
             if before is None:
@@ -86,7 +86,8 @@ def _verify_one(
     taken = before.taken if known else newest.time
     try:
         evidence = _evidence(job, newest, before.bytes if known else None, engine, repository, settings)
-    except Refused as error:
+    except (Refused, Unavailable) as error:
+        # It tells nothing of the backup, good or bad.
         return "%s: not verified: %s" % (job.name, error)
     except (HostError, EngineError, DeclarationError) as error:
         return _note(job, before, settings, newest.id, taken, reason=str(error))
@@ -117,6 +118,8 @@ def _evidence(
         Refused: it can't be restored on this node now.
         HostError, EngineError, DeclarationError: it can't be restored.
     """
+    if job.kind in jobs.DATABASES:
+        _has_room(engine, job, size)
     if job.kind == jobs.POSTGRES:
         return trials.postgres(repository, job, snapshot.id, _container(engine, job))
     if job.kind == jobs.REDIS:
@@ -126,6 +129,31 @@ def _evidence(
     if job.kind == jobs.RAFT:
         return _raft(repository, snapshot, engine)
     return _files(repository, snapshot.id, size)
+
+
+def _has_room(engine: LocalEngine, job: Job, size: int | None) -> None:
+    """See that what is restored for a trial takes nothing that the database which runs beside it needs.
+
+    Raises:
+        Refused: there is no room.
+    """
+    needed = (size or 0) * _UNPACKED
+    if job.kind == jobs.REDIS:
+        what, free = "this node's memory", _memory()
+    else:
+        root = Path(str(engine.info().get("DockerRootDir") or "/var/lib/docker"))
+        what, free = str(root), swarm_state.free(root) if needed else 0
+    if needed > free:
+        raise Refused(
+            "there is no room to restore it beside what runs: %s has %d MiB free, and it may take %d: make room there"
+            % (what, free >> 20, needed >> 20)
+        )
+
+
+def _memory() -> int:
+    """Bytes that programs can still have (proc_meminfo(5))."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    return int(lines["MemAvailable"].split()[0]) * 1024
 
 
 def _container(engine: LocalEngine, job: Job) -> Json:
@@ -176,12 +204,12 @@ def _staging(size: int | None) -> Iterator[Path]:
     """A directory to restore into; it is removed.
 
     Raises:
-        HostError: there is no room for so many bytes.
+        Refused: there is no room for so many bytes.
     """
     shutil.rmtree(STAGING, ignore_errors=True)
     free = swarm_state.free(STAGING.parent)
     if size is not None and free < size * _ROOM:
-        raise HostError(
+        raise Refused(
             "there is no room to restore it: %s has %d MiB free, and %d are needed: make room there"
             % (STAGING.parent, free >> 20, int(size * _ROOM) >> 20)
         )

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from .._core.backup import restic
+from .._core.backup import moments, restic
 from .._core.backup.jobs import Job
 from .._core.backup.restic import Snapshot, Summary
 from .._core.backup.settings import ENVIRONMENT, Settings
@@ -22,6 +24,13 @@ DEADLINE = 4 * 3600.0
 """Seconds for what moves data: longer than any unit of this collection lets it run."""
 SHORT = 600.0
 """Seconds for what moves none; it holds the five minutes that restic waits for a lock."""
+FROZEN = 900.0
+"""Seconds for which containers may stand still."""
+_DRAFT_KEPT = timedelta(hours=1)
+
+
+class Unavailable(HostError):
+    """The repository can't be used now. That tells nothing of what is in it."""
 
 
 class Restic:
@@ -40,7 +49,15 @@ class Restic:
         code, _out, err = self._run(["cat", "config"], SHORT)
         if code in (0, restic.NO_REPOSITORY):
             return code == 0
-        raise HostError(restic.explain(code, err, self._settings))
+        raise self._failure(code, err)
+
+    def demand(self) -> None:
+        """See that there is a repository, which the password opens, before anything is done for what goes into it.
+
+        Raises:
+            HostError: there is none, or it can't be told.
+        """
+        self._demand(["cat", "config"], SHORT)
 
     def init_if_absent(self) -> bool:
         """Make the repository where there is none; whether it was made. Nobody else may be making it.
@@ -53,29 +70,75 @@ class Restic:
         self._demand(["init"], SHORT)
         return True
 
-    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str) -> Summary:
-        """A snapshot of files and directories of this host, all of which must be there."""
-        return self._backup(["--", *paths], job, swarm)
+    def backup_paths(self, paths: Sequence[str], job: Job, swarm: str, *, frozen: bool = False) -> Summary:
+        """A snapshot of files and directories of this host, all of which must be there.
+
+        Args:
+            frozen: containers stand still meanwhile, so nobody is waited for.
+
+        Raises:
+            HostError: one of them is not there; or it failed, and there is no snapshot.
+        """
+        self._all_there(paths)
+        deadline, wait = (FROZEN, restic.NO_WAIT) if frozen else (DEADLINE, "")
+        return self._backup(["--", *paths], restic.tags(job.name, job.kind, swarm), deadline=deadline, wait=wait)
+
+    def draft(self, paths: Sequence[str], swarm: str) -> None:
+        """Bring into the repository what lies there now, so that a backup of the same paths has little left to do."""
+        self._all_there(paths)
+        self._backup(["--", *paths], restic.tags("", restic.DRAFT, swarm))
+
+    @staticmethod
+    def _all_there(paths: Sequence[str]) -> None:
+        """Restic older than 0.19 passes over what is not there, and calls that a success (restic#4467)."""
+        missing = [path for path in paths if not os.path.lexists(path)]
+        if missing:
+            raise HostError("%s is not there, so this would be no backup: correct the job" % ", ".join(missing))
 
     def backup_command(self, argv: Sequence[str], filename: str, job: Job, swarm: str) -> Summary:
         """A snapshot of one file, which a command prints; when the command fails there is no snapshot."""
         source = ["--stdin-from-command", "--stdin-filename", filename, "--", *argv]
-        return self._backup(source, job, swarm)
+        return self._backup(source, restic.tags(job.name, job.kind, swarm))
 
     def backup_bytes(self, data: bytes, filename: str, job: Job, swarm: str) -> Summary:
         """A snapshot of one file with this content."""
-        return self._backup(["--stdin", "--stdin-filename", filename], job, swarm, data)
+        source = ["--stdin", "--stdin-filename", filename]
+        return self._backup(source, restic.tags(job.name, job.kind, swarm), data)
 
-    def _backup(self, source: Sequence[str], job: Job, swarm: str, given: bytes | None = None) -> Summary:
-        tags = restic.tags(job.name, job.kind, swarm)
+    def _backup(
+        self,
+        source: Sequence[str],
+        tags: Sequence[str],
+        given: bytes | None = None,
+        *,
+        deadline: float = DEADLINE,
+        wait: str = "",
+    ) -> Summary:
         words = ["backup", "--quiet", "--host", self._settings.node, *tags, *source]
-        code, out, err = self._run(words, DEADLINE, given)
+        code, out, err = self._run(words, deadline, given, wait)
+        if code == restic.UNREADABLE_SOURCE:
+            self._discard(out, restic.explain(code, err, self._settings))
         if code != 0:
-            raise HostError(restic.explain(code, err or out, self._settings))
+            raise self._failure(code, err or out)
         try:
             return restic.parse_summary(out)
         except ValueError as error:
             raise HostError(str(error)) from error
+
+    def _discard(self, out: str, why: str) -> None:
+        """Take away what restic made of a source that it could not read as a whole, and fail.
+
+        Else it would be the newest snapshot, it can be restored, and nobody would see what it lacks.
+        """
+        try:
+            made = restic.parse_summary(out).snapshot
+        except ValueError as error:
+            raise HostError(why) from error
+        code, _out, err = self._run(["forget", made], DEADLINE)
+        if code != 0:
+            mend = "%s; what it made of it, %s, is still there: remove it with `restic forget %s` (%s)"
+            raise HostError(mend % (why, made, made, restic.explain(code, err, self._settings)))
+        raise HostError(why)
 
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, the oldest first."""
@@ -86,14 +149,17 @@ class Restic:
             raise HostError(str(error)) from error
 
     def forget(self, swarm: str) -> None:
-        """Forget what need not be kept of one swarm, and give its room back. All nodes' snapshots of a job are one row.
-
-        What else is in the repository, another swarm's backups, say, is not ours to forget.
-        """
-        keep = self._settings.keep
-        rules = ["--keep-within", str(keep["within"]), "--keep-last", str(keep["last"])]
-        own = ["--tag", "swarm=%s" % swarm]
-        self._demand(["forget", *own, "--group-by", "tags", *rules, "--prune"], DEADLINE)
+        """Forget what need not be kept of one swarm, and give its room back."""
+        old = datetime.now(timezone.utc) - _DRAFT_KEPT
+        drafts = [
+            one.id
+            for one in self.snapshots()
+            if (one.kind, one.swarm) == (restic.DRAFT, swarm) and moments.parse(one.time) < old
+        ]
+        if drafts:
+            self._demand(["forget", *drafts], DEADLINE)
+        for words in restic.forgetting(swarm, self._settings.keep):
+            self._demand(words, DEADLINE)
 
     def check(self) -> None:
         """Prove that the repository is whole, reading as much of its data as the settings say."""
@@ -131,7 +197,7 @@ class Restic:
         program = command.find(argv[0])
         if program is None:
             raise HostError("%s is not installed on this host" % argv[0])
-        words = [self._program(), *restic.base(self._settings)[1:], "dump", snapshot, path]
+        words = [*self._begin(restic.LOCK_WAIT_OF_WORK), "dump", snapshot, path]
         with tempfile.TemporaryFile() as said:
             source = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
                 words,
@@ -149,7 +215,7 @@ class Restic:
             words_of_restic = said.read().decode("utf-8", "replace")
         # A taker that ends early breaks the pipe, which is not restic's failure; the other way round, it is.
         if code not in (0, -signal.SIGPIPE):
-            raise HostError(restic.explain(code, words_of_restic, self._settings))
+            raise self._failure(code, words_of_restic)
         if taker.returncode != 0:
             last = taker.stderr.decode("utf-8", "replace").strip() or "status %d" % taker.returncode
             raise HostError("`%s` says: %s" % (" ".join(argv), last))
@@ -158,26 +224,39 @@ class Restic:
     def _demand(self, words: Sequence[str], deadline: float) -> bytes:
         code, out, err = self._ask(words, deadline)
         if code != 0:
-            raise HostError(restic.explain(code, err or out.decode("utf-8", "replace"), self._settings))
+            raise self._failure(code, err or out.decode("utf-8", "replace"))
         return out
 
-    def _run(self, words: Sequence[str], deadline: float, given: bytes | None = None) -> tuple[int, str, str]:
-        code, out, err = self._ask(words, deadline, given)
+    def _failure(self, code: int, said: str) -> HostError:
+        kind = Unavailable if restic.is_passing(code, said) else HostError
+        return kind(restic.explain(code, said, self._settings))
+
+    def _run(
+        self, words: Sequence[str], deadline: float, given: bytes | None = None, wait: str = ""
+    ) -> tuple[int, str, str]:
+        code, out, err = self._ask(words, deadline, given, wait)
         return code, out.decode("utf-8", "replace"), err
 
-    def _ask(self, words: Sequence[str], deadline: float, given: bytes | None = None) -> tuple[int, bytes, str]:
+    def _ask(
+        self, words: Sequence[str], deadline: float, given: bytes | None = None, wait: str = ""
+    ) -> tuple[int, bytes, str]:
         """Exit status, output and error output.
 
         What is killed leaves its lock in the repository, and restic never takes it away by itself: one of a dump keeps
         everybody from pruning and checking, one of a prune from everything. `restic unlock` removes those alone whose
         process is gone from this host, or gave no sign for half an hour.
         """
-        begin = [self._program(), *restic.base(self._settings)[1:]]
-        answer = command.run_bytes([*begin, *words], deadline, given=given, environment=self._environment)
+        first = [*self._begin(wait), *words]
+        answer = command.run_bytes(first, deadline, given=given, environment=self._environment)
         if answer[0] != restic.LOCKED:
             return answer
-        command.run_bytes([*begin, "unlock"], SHORT, environment=self._environment)
-        return command.run_bytes([*begin, *words], deadline, given=given, environment=self._environment)
+        command.run_bytes([*self._begin(), "unlock"], SHORT, environment=self._environment)
+        again = [*self._begin(wait or (restic.LOCK_WAIT_OF_WORK if deadline > SHORT else "")), *words]
+        return command.run_bytes(again, deadline, given=given, environment=self._environment)
+
+    def _begin(self, wait: str = "") -> list[str]:
+        """What a call begins with; the last word on how long a lock is waited for counts."""
+        return [self._program(), *restic.base(self._settings)[1:], *(["--retry-lock", wait] if wait else [])]
 
     @staticmethod
     def _program() -> str:

@@ -5,28 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .jobs import ALL, FILES, Job
-from .status import Status
+from .jobs import FILES, Job
+from .status import Status, owing
 
 
-def unproved(statuses_by_host: Mapping[str, Sequence[Status]], jobs: Iterable[Job]) -> list[str]:
+def unproved(
+    statuses_by_host: Mapping[str, Sequence[Status]], jobs: Iterable[Job], managers: Collection[str]
+) -> list[str]:
     """The names of the jobs of which no backup has ever been restored, though some may have been made.
 
     One that was restored once and is bad now is not among them: why it is bad, somebody should look at.
 
     Args:
         statuses_by_host: host → what it has noted. Hosts that have noted nothing are in it too.
+        managers: the hosts that are managers.
     """
     proved = {
         host: {status.job for status in statuses if status.verified} for host, statuses in statuses_by_host.items()
     }
     found = []
     for job in jobs:
-        # Files that every node has are another thing on each; all else is done where it is due.
-        everywhere = job.kind == FILES and job.options.get("hosts") == ALL
-        done = [job.name in names for names in proved.values()]
-        if not (all(done) if everywhere else any(done)):
+        # Files are another thing on each node that has them; all else is done where it is due.
+        if job.kind == FILES:
+            done = all(job.name in proved[host] for host in owing(job, proved, managers))
+        else:
+            done = any(job.name in names for names in proved.values())
+        if not done:
             found.append(job.name)
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeclarationError
-from . import moments
+from . import jobs, moments
 from .settings import KNOWN_HOSTS, PASSWORD, SSH_KEY, Settings
 
 FATAL = 1
@@ -24,6 +24,12 @@ WRONG_PASSWORD = 12
 ID_LENGTH = 8
 """Characters of a snapshot's ID that are noted and shown; restic takes it for the whole one."""
 LOCK_WAIT = "5m"
+LOCK_WAIT_OF_WORK = "1h"
+"""For what moves data: other nodes do so at the same time, and a check or a prune keeps everybody out meanwhile."""
+NO_WAIT = "0s"
+"""For what is done while containers stand still."""
+DRAFT = "draft"
+"""The kind of a snapshot that is no backup of anything: the next one is quick because of it."""
 CONNECT_SECONDS = 15
 SILENT_SECONDS = 15
 """After so long without a word the other end is asked for one, four times: then the connection is given up."""
@@ -130,6 +136,11 @@ def _ssh(repository: str, port: int) -> list[str]:
 # -- what went wrong -------------------------------------------------------------------------------------------------
 
 _AS_THEY_WERE = "the backups that it has are as they were"
+_NO_ROOM = "no space left|disk quota exceeded|disk full"
+_AWAY = (
+    "connection (?:refused|timed out|closed|reset|lost)|no route to host|network is unreachable|no such host|"
+    "could not resolve hostname|timeout, server|unable to start the sftp session"
+)
 _MEANINGS: Mapping[int, str] = {
     UNREADABLE_SOURCE: (
         "restic could not read all that it was to back up, so this counts as no backup: mend what it names"
@@ -139,7 +150,7 @@ _MEANINGS: Mapping[int, str] = {
         "playbooks/backup.yml makes it"
     ),
     LOCKED: (
-        "the repository {repository} stayed locked for {wait}: wait for who uses it; if nobody does, `restic unlock` "
+        "the repository {repository} stayed locked: wait for who uses it; if nobody does, `restic unlock` "
         "removes locks that were left behind"
     ),
     WRONG_PASSWORD: (
@@ -158,12 +169,11 @@ _SYMPTOMS: Mapping[str, str] = {
         "the host of {repository} refuses the key: put the public half of swarm_backup_ssh_key into its user's "
         "authorized_keys"
     ),
-    "no space left|disk quota exceeded|disk full": (
+    _NO_ROOM: (
         "there is no space left where {repository} is: make room there, or keep less (swarm_backup_keep_within); "
         + _AS_THEY_WERE
     ),
-    "connection (?:refused|timed out|closed|reset|lost)|no route to host|network is unreachable|no such host|"
-    "could not resolve hostname|timeout, server|unable to start the sftp session": (
+    _AWAY: (
         "the host of {repository} does not answer: bring it back, or correct swarm_backup_repository; " + _AS_THEY_WERE
     ),
     "ciphertext verification failed|invalid data|wrong hash|hash mismatch|does not match|file is too short|"
@@ -183,11 +193,16 @@ def explain(code: int, stderr: str, settings: Settings) -> str:
     fitting = (mend for pattern, mend in _SYMPTOMS.items() if re.search(pattern, words, re.IGNORECASE))
     meaning = _MEANINGS.get(code) or next(fitting, "restic failed (exit status %d): mend what it names" % code)
     # Replaced one by one: a repository may have braces of its own.
-    sentence = meaning.replace("{wait}", LOCK_WAIT).replace("{repository}", shown(settings.repository))
+    sentence = meaning.replace("{repository}", shown(settings.repository))
     said = shown(words)
     if len(said) > _WORDS_LENGTH:
         said = "... " + said[-_WORDS_LENGTH:]
     return "%s (restic: %s)" % (sentence, said) if said else sentence
+
+
+def is_passing(code: int, stderr: str) -> bool:
+    """Whether a failed call tells nothing of what is in the repository: it is locked or away, or there is no room."""
+    return code == LOCKED or bool(re.search("%s|%s" % (_AWAY, _NO_ROOM), _words(stderr), re.IGNORECASE))
 
 
 def _words(stderr: str) -> str:
@@ -209,6 +224,27 @@ def _of_line(line: str) -> Iterator[str]:
         yield " ".join(str(part) for part in (message.get("item"), text) if part)
     elif message.get("message"):
         yield str(message["message"])
+
+
+# -- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def forgetting(swarm: str, keep: Mapping[str, Any]) -> list[list[str]]:
+    """The calls that forget what need not be kept of one swarm, the last of which gives the room back.
+
+    What else is in the repository, another swarm's backups, say, is not ours to forget. Files and volumes are another
+    thing on each node, so each node's are kept; of all else it does not matter which node made it.
+    """
+    rules = ["--keep-within", str(keep["within"]), "--keep-last", str(keep["last"])]
+
+    def of(kinds: Iterable[str], together: str) -> list[str]:
+        chosen = [word for kind in kinds for word in ("--tag", "swarm=%s,kind=%s" % (swarm, kind))]
+        return ["forget", *chosen, "--group-by", together, *rules]
+
+    return [
+        of((jobs.FILES, jobs.VOLUME), "host,tags"),
+        [*of((*jobs.DATABASES, *jobs.OF_THE_SWARM), "tags"), "--prune"],
+    ]
 
 
 # -- what it made ----------------------------------------------------------------------------------------------------

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import moments
-from .jobs import ALL, FILES, Job
+from .jobs import ALL, FILES, MANAGERS, Job
 from .restic import Summary
 
 GOOD = "good"
@@ -185,14 +185,28 @@ def _later(one: str, other: str) -> bool:
 _NOW = "run playbooks/backup.yml"
 
 
-def problems(statuses_by_host: Mapping[str, Sequence[Status]], jobs: Iterable[Job], now: datetime) -> list[str]:
+def owing(job: Job, hosts: Iterable[str], managers: Collection[str]) -> list[str]:
+    """The hosts, by name, that must each have a backup of their own: those whose files the job is for.
+
+    Args:
+        hosts: all of the swarm.
+        managers: those of them that are managers; the others are workers.
+    """
+    wanted = job.options.get("hosts", ALL)
+    return sorted(host for host in hosts if wanted == ALL or (host in managers) == (wanted == MANAGERS))
+
+
+def problems(
+    statuses_by_host: Mapping[str, Sequence[Status]], jobs: Iterable[Job], managers: Collection[str], now: datetime
+) -> list[str]:
     """What is wrong with the backups: one sentence each with its mend, in the jobs' order.
 
     A job is done where it is due, so its newest backup counts, whichever node made it. Files are another thing on each
-    node, so each node's count.
+    node, so each node's count that they are backed up on; what a node noted when it had another role does not.
 
     Args:
         statuses_by_host: host → what it has noted. Hosts that have noted nothing are in it too.
+        managers: the hosts that are managers.
     """
     found = []
     for job in jobs:
@@ -205,11 +219,15 @@ def problems(statuses_by_host: Mapping[str, Sequence[Status]], jobs: Iterable[Jo
         if job.kind != FILES:
             found += ["%s: %s" % (job.name, text) for text in _problems(job, noted, now)]
             continue
-        hosts = sorted(statuses_by_host) if job.options.get("hosts") == ALL else [host for host, status in noted]
-        for host in hosts or [""]:
+        hosts = owing(job, statuses_by_host, managers)
+        for host in hosts:
             of_host = [(where, status) for where, status in noted if where == host]
-            place = "%s on %s" % (job.name, host) if host else job.name
-            found += ["%s: %s" % (place, text) for text in _problems(job, of_host, now)]
+            found += ["%s on %s: %s" % (job.name, host, text) for text in _problems(job, of_host, now)]
+        if not hosts:
+            found.append(
+                "%s: it is for %s, and the swarm has none: correct its hosts, or take it out of swarm_backup_items"
+                % (job.name, job.options.get("hosts", ALL))
+            )
     return ["backup " + text for text in found]
 
 
