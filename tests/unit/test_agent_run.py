@@ -459,6 +459,7 @@ class Clock:
 
 def test_a_second_run_waits_and_then_says_who_works(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
+    monkeypatch.delenv(lock.UNIT, raising=False)
     store.make_directories()
     with (
         lock.of_node(),
@@ -479,6 +480,33 @@ def test_a_second_run_goes_on_when_the_first_has_ended(node: Node, monkeypatch: 
         assert node.run("pg") == []
     assert clock.now == 0.5
     assert list(node.repository.made) == ["pg"]
+
+
+def test_a_run_of_systemd_waits_for_as_long_as_systemd_lets_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No timer tries again before the next day; TimeoutStartSec ends what waits for too long."""
+    clock = Clock(monkeypatch)
+    monkeypatch.setenv(lock.UNIT, "0123456789abcdef0123456789abcdef")
+    store.make_directories()
+    with ExitStack() as first:
+        first.enter_context(lock.of_node())
+        clock.then = lambda: first.close() if clock.now >= 14000 else None
+        assert node.run("pg") == []
+    assert clock.now == 14000
+    assert list(node.repository.made) == ["pg"]
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split("(")[0] for line in said if "waiting for its end" in line] == ["another run works on this node "]
+
+
+@pytest.mark.usefixtures("node")
+def test_a_run_that_is_to_wait_for_nobody_does_not_in_a_unit_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setenv(lock.UNIT, "0123456789abcdef0123456789abcdef")
+    store.make_directories()
+    with lock.of_node(), pytest.raises(lock.Held), lock.of_node(patience=0):
+        pass
+    assert clock.now == 0
 
 
 def test_what_a_run_before_left_behind_is_put_right_first(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

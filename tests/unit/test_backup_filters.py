@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.flotilla.swarm.plugins.filter import backup_shown
 from ansible_collections.flotilla.swarm.plugins.filter.backup_jobs import backup_jobs
 from ansible_collections.flotilla.swarm.plugins.filter.backup_problems import backup_problems
 from ansible_collections.flotilla.swarm.plugins.filter.backup_table import FilterModule, backup_table
@@ -73,15 +74,15 @@ def test_wrong_jobs_are_refused_all_at_once() -> None:
 
 def test_the_age_of_a_backup_is_told_by_todays_clock() -> None:
     jobs = backup_jobs([], False)
-    assert backup_problems({"m1": [noted("definition")], "w1": []}, jobs) == []
+    assert backup_problems({"m1": [noted("definition")], "w1": []}, jobs, ["m1"]) == []
     old = datetime.now(UTC) - timedelta(hours=27)
-    (problem,) = backup_problems({"m1": [noted("definition", old)], "w1": []}, jobs)
+    (problem,) = backup_problems({"m1": [noted("definition", old)], "w1": []}, jobs, ["m1"])
     assert problem.startswith("backup definition: the newest is of ")
 
 
 def test_a_status_of_another_shape_is_no_good_one() -> None:
     with pytest.raises(AnsibleFilterError, match="can't be read"):
-        backup_problems({"m1": [{"job": "definition"}]}, backup_jobs([], False))
+        backup_problems({"m1": [{"job": "definition"}]}, backup_jobs([], False), ["m1"])
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,47 @@ def test_a_status_of_another_shape_is_no_good_one() -> None:
 def test_what_was_never_restored_is_to_have_its_first_backup(
     statuses: dict[str, list[dict[str, Any]]], expected: list[str]
 ) -> None:
-    assert backup_unproved(statuses, backup_jobs([DATABASE, FILES], False)) == expected
+    assert backup_unproved(statuses, backup_jobs([DATABASE, FILES], False), ["m1"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("hosts", "managers", "expected"),
+    [
+        ("managers", ["m1"], []),
+        ("managers", ["m1", "w1"], ["etc"]),  # w1 became a manager
+        ("managers", ["w1"], ["etc"]),  # and m1 is one no more
+        ("workers", ["m1"], ["etc"]),
+        ("workers", ["w1"], []),
+        ("workers", ["m1", "w1"], []),  # whom would it be for?
+    ],
+)
+def test_files_have_their_first_backup_on_each_host_that_they_are_of(
+    hosts: str, managers: list[str], expected: list[str]
+) -> None:
+    jobs = backup_jobs([{**FILES, "hosts": hosts}], False)
+    assert backup_unproved({"m1": [noted("definition"), noted("etc")], "w1": []}, jobs, managers) == expected
+
+
+@pytest.mark.parametrize(
+    ("repository", "shown"),
+    [
+        ("rest:https://backup:kanarienvogel@192.0.2.6:8000/prod", "rest:https://***@192.0.2.6:8000/prod"),
+        ("sftp://backup:kanarienvogel@192.0.2.6//srv/backup", "sftp://***@192.0.2.6//srv/backup"),
+        ("rest:https://192.0.2.6:8000/prod", None),
+        ("rest:https://backup@192.0.2.6:8000/prod", None),
+        ("sftp:backup@192.0.2.6:/srv/backup", None),
+        ("sftp://backup@192.0.2.6:22//srv/backup", None),
+        ("sftp://backup@[2001:db8::6]:22//srv/backup", None),
+        ("s3:https://s3.example.com/backup", None),
+        ("/srv/backup", None),
+    ],
+)
+def test_a_repository_is_shown_without_its_password(repository: str, shown: str | None) -> None:
+    assert backup_shown.FilterModule().filters()["backup_shown"](repository) == (shown or repository)
 
 
 def test_what_was_restored_once_is_not_made_good_in_silence() -> None:
     failed = {**noted("definition"), "verdict": "failed", "reason": "no route to host"}
     jobs = backup_jobs([], False)
-    assert backup_unproved({"m1": [failed]}, jobs) == []
-    assert backup_problems({"m1": [failed]}, jobs) != []
+    assert backup_unproved({"m1": [failed]}, jobs, ["m1"]) == []
+    assert backup_problems({"m1": [failed]}, jobs, ["m1"]) != []

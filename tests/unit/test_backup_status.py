@@ -37,9 +37,12 @@ def proved(hours: float, stands: status.Status) -> status.Status:
 
 
 def wrong(
-    *statuses: status.Status, others: Mapping[str, Sequence[status.Status]] | None = None, job: Job = JOB
+    *statuses: status.Status,
+    others: Mapping[str, Sequence[status.Status]] | None = None,
+    job: Job = JOB,
+    managers: Sequence[str] = (),
 ) -> list[str]:
-    return status.problems({"w1": statuses, "w2": [], **(others or {})}, [job], NOW)
+    return status.problems({"w1": statuses, "w2": [], **(others or {})}, [job], managers, NOW)
 
 
 def test_a_backup_is_good_once_it_was_restored() -> None:
@@ -209,17 +212,41 @@ def test_a_verification_that_failed_is_told() -> None:
 def test_files_are_another_thing_on_each_node() -> None:
     good = proved(1, made(2))
     everywhere = Job("db", "files", 26, {"paths": ["/etc"], "hosts": "all"})
-    managers = Job("db", "files", 26, {"paths": ["/etc"], "hosts": "managers"})
     assert wrong(good, job=everywhere) == ["backup db on w2: there is none: run playbooks/backup.yml"]
-    assert wrong(good, job=managers) == []
-    assert wrong(job=managers) == ["backup db: there is none: run playbooks/backup.yml"]
     old = proved(47, made(48))
-    (problem,) = wrong(good, others={"w2": [old]}, job=managers)
+    (problem,) = wrong(good, others={"w2": [old]}, job=everywhere)
     assert problem.startswith("backup db on w2: the newest is of ")
 
 
+def of_the(hosts: str) -> Job:
+    return Job("db", "files", 26, {"paths": ["/etc"], "hosts": hosts})
+
+
+def test_every_host_that_files_are_of_owes_a_backup() -> None:
+    good = proved(1, made(2))
+    none = "backup db on w2: there is none: run playbooks/backup.yml"
+    assert wrong(good, job=of_the("managers"), managers=["w1", "w2"]) == [none]
+    assert wrong(good, job=of_the("workers")) == [none]
+    assert wrong(good, others={"w2": [good]}, job=of_the("managers"), managers=["w1", "w2"]) == []
+    assert wrong(good, job=of_the("managers"), managers=["w1"]) == []
+    assert wrong(good, job=of_the("workers"), managers=["w2"]) == []
+
+
+def test_what_a_host_noted_in_another_role_is_neither_good_nor_bad() -> None:
+    good, old = proved(1, made(2)), proved(47, made(48))
+    assert wrong(old, others={"w2": [good]}, job=of_the("managers"), managers=["w2"]) == []
+    (problem,) = wrong(good, job=of_the("managers"), managers=["w2"])
+    assert problem.startswith("backup db on w2: there is none")
+
+
+def test_files_of_hosts_that_there_are_none_of_are_told() -> None:
+    assert wrong(job=of_the("managers")) == [
+        "backup db: it is for managers, and the swarm has none: correct its hosts, or take it out of swarm_backup_items"
+    ]
+
+
 def test_jobs_are_judged_in_their_order_and_by_their_own_statuses() -> None:
-    found = status.problems({"w1": [proved(1, made(2))]}, [RAFT, JOB, Job("a", "definition")], NOW)
+    found = status.problems({"w1": [proved(1, made(2))]}, [RAFT, JOB, Job("a", "definition")], [], NOW)
     assert [problem.split(":")[0] for problem in found] == ["backup raft", "backup a"]
 
 
