@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Run it on the node where the job's database runs or its volume is, as M(flotilla.swarm.swarm_restore_info) tells.
   - What is there is replaced by what the snapshot holds.
-  - A volume that is not frozen for its backup must not be in use.
+  - No running container may use a volume that is restored.
 attributes:
   check_mode:
     details: Nothing is restored, so what would be there is not told.
@@ -32,10 +32,17 @@ options:
     description: ID of the snapshot, or V(latest).
     type: str
     default: latest
+  host:
+    description:
+      - Inventory name of the node whose snapshots alone count, for a volume that several nodes have. By default those
+        of all nodes do.
+    type: str
   deadline:
-    description: Seconds for the whole.
+    description:
+      - Seconds for the whole. A restore that takes longer is stopped, and has a minute to put right what it was in the
+        middle of.
     type: int
-    default: 3600
+    default: 14400
 extends_documentation_fragment:
   - flotilla.swarm.attributes
 notes:
@@ -83,13 +90,18 @@ from ansible_collections.flotilla.swarm.plugins.module_utils import _module
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import moments
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import backup_agent
 
+GRACE = 60
+"""Seconds after the deadline until the agent, which ends itself then, is killed: it waits for restic, and cleans up."""
+
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Let the agent restore it, and say how old that is."""
     if module.check_mode:
         return {"changed": True}
     params = module.params
-    found = backup_agent.answer(["restore", params["job"], params["snapshot"]], params["deadline"])
+    deadline = params["deadline"]
+    words = ["restore", params["job"], params["snapshot"], params["host"] or "", str(deadline)]
+    found = backup_agent.answer(words, deadline + GRACE)
     age = max(0, round(time.time() - moments.parse(found["taken"]).timestamp()))
     return {"changed": True, **found, "age_seconds": age}
 
@@ -99,7 +111,8 @@ def main() -> None:
         argument_spec={
             "job": {"type": "str", "required": True},
             "snapshot": {"type": "str", "default": "latest"},
-            "deadline": {"type": "int", "default": 3600},
+            "host": {"type": "str"},
+            "deadline": {"type": "int", "default": 14400},
         },
         supports_check_mode=True,
     )

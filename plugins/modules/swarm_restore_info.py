@@ -44,12 +44,14 @@ RETURN = r"""
 jobs:
   description:
     - The jobs. C(here) tells whether it is this node's, and C(reason) why or why not.
-    - C(stop) lists the services that have to stand still, because they use a volume that is not frozen for its backup.
+    - C(stop) lists the services that have to stand still, because they use the volume.
+    - C(node) is the inventory name of this node.
   returned: success
   type: list
   elements: dict
   sample:
     - job: medianest-redis-data
+      node: w1
       here: true
       reason: the volume medianest_redis-data is here
       stop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,10 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def handler() -> Iterator[None]:
     """Leave the process as it was."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, ends: Any) -> None:
         ["fetch-state"],
         ["fetch-state", "latest", "cluster1", "more"],
         ["restore", "pg"],
-        ["restore", "pg", "latest", "more"],
+        ["restore", "pg", "latest", "n1", "60", "more"],
     ],
 )
 def test_what_is_not_understood_is_told_the_usage(capsys: Captured, arguments: list[str]) -> None:
@@ -105,7 +107,8 @@ def test_what_is_not_understood_is_told_the_usage(capsys: Captured, arguments: l
         (verify, "verify", ["verify", "all"], ["all", "settings", "engine"]),
         (fetch, "fetch", ["fetch-state", "latest"], ["latest", "", "settings"]),
         (fetch, "fetch", ["fetch-state", "abcd1234", "cluster1"], ["abcd1234", "cluster1", "settings"]),
-        (restore, "restore", ["restore", "pg", "latest"], ["pg", "latest", "settings", "engine"]),
+        (restore, "restore", ["restore", "pg", "latest"], ["pg", "latest", "settings", "engine", ""]),
+        (restore, "restore", ["restore", "pg", "latest", "n1", "60"], ["pg", "latest", "settings", "engine", "n1"]),
     ],
 )
 def test_a_command_is_passed_what_it_was_given(
@@ -169,22 +172,55 @@ def test_settings_that_are_no_use_are_said_with_their_mend(capsys: Captured, con
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_stop_by_systemd_lets_it_put_right_what_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_who_is_stopped_puts_right_what_it_began(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
+    """By systemd, or by the end of the connection over which it was started; and a second one cuts nothing short."""
     put_right: list[bool] = []
 
     def run(*_arguments: Any) -> list[str]:
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
             put_right.append(True)
         return []
 
     monkeypatch.setattr(cli, "run", run)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(number, signal.SIG_IGN)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "pg"])
-    assert stopped.value.code == 143
+    assert stopped.value.code == code
     assert put_right == [True]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_restore_ends_itself_in_time_to_put_right_what_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def takes_long(*_arguments: Any) -> dict[str, Any]:
+        try:
+            time.sleep(20)
+        finally:
+            done.append("put right")
+        return {}
+
+    monkeypatch.setattr(restore, "restore", takes_long)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["restore", "pg", "latest", "", "1"])
+    assert "pg was not restored within 1 s" in str(stopped.value.code)
+    assert done == ["put right"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_restore_that_ends_in_time_is_not_stopped_later(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(restore, "restore", lambda *_arguments: left.append(signal.alarm(60)) or {})
+    assert cli.main(["restore", "pg", "latest", "", "100"]) == 0
+    assert 0 < left[0] <= 100
+    assert signal.alarm(0) == 0
+    assert cli.main(["restore", "pg", "latest", "", "soon"]) == 1
+    assert "soon is no number of seconds" in capsys.readouterr().err
 
 
 # -- status and start-engine -----------------------------------------------------------------------------------------

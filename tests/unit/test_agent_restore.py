@@ -38,8 +38,8 @@ class Node:
     def answer(self, words: list[str]) -> Any:
         return next((answer for word, answer in self.answers.items() if word in words), None)
 
-    def restore(self, job: str, asked: str = "latest") -> dict[str, Any]:
-        return restore.restore(job, asked, settings(), self.engine)  # type: ignore[arg-type]
+    def restore(self, job: str, asked: str = "latest", host: str = "") -> dict[str, Any]:
+        return restore.restore(job, asked, settings(), self.engine, host)  # type: ignore[arg-type]
 
     def requests(self) -> list[str]:
         """What the service's Redis server was asked, in order."""
@@ -169,42 +169,15 @@ def both(node: Node) -> list[tuple[str, str, bool]]:
     return [(place, str(staging()), False), (place, place, True)]
 
 
-def test_a_volume_is_replaced_while_its_users_are_frozen(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
-    frozen: list[list[str]] = []
-    put_back = node.repository.restore
-
-    def watched(*arguments: Any, **more: Any) -> None:
-        frozen.append(list(node.engine.frozen))
-        put_back(*arguments, **more)
-
-    monkeypatch.setattr(node.repository, "restore", watched)
+def test_a_volume_is_proved_elsewhere_and_then_replaced(node: Node) -> None:
     assert node.restore("vol")["evidence"] == "0 files restored and compared, 0 bytes"
     assert node.repository.restored == both(node)
-    assert frozen == [[], ["u1"]]
-    assert node.engine.frozen == []
     assert not staging().exists()
-
-
-def test_users_go_on_when_the_restore_fails(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
-    put_back = node.repository.restore
-
-    def fails_in_place(*arguments: Any, delete: bool = False) -> None:
-        node.repository.refuses = "the host does not answer" if delete else ""
-        put_back(*arguments, delete=delete)
-
-    monkeypatch.setattr(node.repository, "restore", fails_in_place)
-    with pytest.raises(HostError, match=r"^the host does not answer$"):
-        node.restore("vol")
-    assert node.repository.restored == both(node)
-    assert node.engine.frozen == []
 
 
 def test_a_damaged_backup_leaves_the_volume_as_it_was(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
     live = Path(node.engine.mountpoint)
     (live / "upload").write_bytes(b"live")
     whole = tmp_path / "whole"
@@ -228,7 +201,6 @@ def test_a_damaged_backup_leaves_the_volume_as_it_was(
     assert found == [([], 0o700)]
     assert node.repository.restored == both(node)[:1]
     assert {path.name: path.read_bytes() for path in live.iterdir()} == {"upload": b"live"}
-    assert node.engine.frozen == []
     assert not staging().exists()
 
 
@@ -246,7 +218,10 @@ def test_without_room_the_volume_is_as_it_was(node: Node, monkeypatch: pytest.Mo
     assert node.repository.restored == []
 
 
-def test_who_comes_meanwhile_keeps_the_volume(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("job", "volume"), [("vol", "shop_uploads"), ("raw", "shop_raw")])
+def test_who_comes_meanwhile_keeps_the_volume(
+    node: Node, monkeypatch: pytest.MonkeyPatch, job: str, volume: str
+) -> None:
     put_back = node.repository.restore
 
     def watched(*arguments: Any, **more: Any) -> None:
@@ -254,19 +229,43 @@ def test_who_comes_meanwhile_keeps_the_volume(node: Node, monkeypatch: pytest.Mo
         node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
 
     monkeypatch.setattr(node.repository, "restore", watched)
-    with pytest.raises(HostError, match=r"the volume shop_raw is in use by shop_web\.1\.x"):
-        node.restore("raw")
+    with pytest.raises(HostError, match=r"the volume %s is in use by shop_web\.1\.x" % volume):
+        node.restore(job)
     assert node.repository.restored == both(node)[:1]
 
 
-def test_a_volume_that_is_not_frozen_must_not_be_in_use(node: Node) -> None:
-    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}, {"Id": "u2"}]
-    with pytest.raises(HostError, match=r"the volume shop_raw is in use by shop_web.1.x, u2: scale its service to 0"):
-        node.restore("raw")
-    assert node.repository.restored == []
+@pytest.mark.parametrize(("job", "volume"), [("vol", "shop_uploads"), ("raw", "shop_raw")])
+def test_a_volume_must_not_be_in_use_also_one_that_is_frozen_for_its_backup(node: Node, job: str, volume: str) -> None:
+    # A process that is frozen goes on with its memory afterwards, and writes over what was restored.
+    node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}, {"Id": "u2", "State": "paused"}]
+    with pytest.raises(
+        HostError, match=r"the volume %s is in use by shop_web.1.x, u2: scale its service to 0" % volume
+    ):
+        node.restore(job)
+    assert (node.repository.restored, node.engine.frozen) == ([], [])
     node.engine.users = []
-    node.restore("raw")
+    node.restore(job)
     assert node.repository.restored == both(node)
+
+
+# -- a volume that several nodes have --------------------------------------------------------------------------------
+
+
+def test_each_node_gets_its_own_newest_where_several_have_the_volume(node: Node) -> None:
+    node.repository.held = [
+        snapshot("aaaa1111", "vol", minute=1, host="w1"),
+        snapshot("bbbb2222", "vol", minute=2, host="w2"),
+        snapshot("cccc3333", "pg", minute=3, host="w3"),
+    ]
+    found = {host: node.restore("vol", host=host)["snapshot"] for host in ("w1", "w2", "")}
+    assert found == {"w1": "aaaa1111", "w2": "bbbb2222", "": "bbbb2222"}
+    assert node.restore("vol", "aaaa", host="w1")["snapshot"] == "aaaa1111"
+    node.repository.restored.clear()
+    with pytest.raises(HostError, match=r"no backup of vol that w3 made \(there are those of w1, w2\)"):
+        node.restore("vol", host="w3")
+    with pytest.raises(HostError, match="there is no one snapshot bbbb2222"):
+        node.restore("vol", "bbbb2222", host="w1")
+    assert node.repository.restored == []
 
 
 # -- what is asked ---------------------------------------------------------------------------------------------------

@@ -47,18 +47,22 @@ def places(monkeypatch: pytest.MonkeyPatch, node: Node, *names: str) -> list[dic
     return data.restore_places("socket", names)
 
 
-def test_only_a_volume_that_is_not_frozen_needs_its_service_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_needs_its_service_stopped_also_one_that_is_frozen_for_its_backup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found = places(monkeypatch, Node(**OWN), "db", "elsewhere", "crash", "frozen")
     assert [(one["job"], one["here"], one["stop"]) for one in found] == [
         ("db", True, []),
         ("elsewhere", False, []),
         ("crash", True, [{"stack": "shop", "service": "redis"}]),
-        ("frozen", True, []),
+        ("frozen", True, [{"stack": "shop", "service": "redis"}]),
     ]
+    assert {one["node"] for one in found} == {"w1"}
 
 
 def test_what_can_not_be_stopped_and_started_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(HostError, match="crash: the container redis uses the volume"):
-        places(monkeypatch, Node(), "crash")
+    for job in ("crash", "frozen"):
+        with pytest.raises(HostError, match="%s: the container redis uses the volume" % job):
+            places(monkeypatch, Node(), job)
     with pytest.raises(HostError, match="there is no job nobody: name one of db, elsewhere"):
         places(monkeypatch, Node(), "nobody")

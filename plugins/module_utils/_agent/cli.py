@@ -4,7 +4,7 @@
 """The backup agent: what systemd runs on a node, without Ansible. Python and restic are all that it needs.
 
 make-repository, run JOB|all, verify JOB|all, start-engine, status,
-fetch-state SNAPSHOT|latest [CLUSTER], restore JOB SNAPSHOT|latest
+fetch-state SNAPSHOT|latest [CLUSTER], restore JOB SNAPSHOT|latest [HOST [SECONDS]]
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from .._core.errors import DeclarationError
@@ -26,7 +27,9 @@ from .run import make_repository, run
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 done, 1 something failed and is said on standard error, 2 not understood."""
-    signal.signal(signal.SIGTERM, _stopped)
+    # The second one comes when the connection is lost over which this was started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stopped)
     command = _COMMANDS.get(arguments[0]) if arguments else None
     if command is None or not _takes(command, arguments[1:]):
         sys.stderr.write("%s\n" % __doc__)
@@ -77,8 +80,11 @@ def _fetch_state(snapshot: str, cluster_id: str = "") -> list[str]:
     return []
 
 
-def _restore(job: str, snapshot: str) -> list[str]:
-    store.answer(restore.restore(job, snapshot, store.settings(), LocalEngine()))
+def _restore(job: str, snapshot: str, host: str = "", seconds: str = "0") -> list[str]:
+    if not seconds.isdigit():
+        return ["%s is no number of seconds" % seconds]
+    with _within(int(seconds), job):
+        store.answer(restore.restore(job, snapshot, store.settings(), LocalEngine(), host))
     return []
 
 
@@ -101,6 +107,42 @@ def _takes(command: Callable[..., list[str]], values: Sequence[str]) -> bool:
     return True
 
 
-def _stopped(_signal: int, _frame: FrameType | None) -> None:
+@contextmanager
+def _within(seconds: int, job: str) -> Iterator[None]:
+    """End a restore that takes longer, from within: who kills it from without may not wait until all is put right.
+
+    Args:
+        seconds: 0 is without end.
+        job: its name, for the message.
+    """
+
+    def ended(_signal: int, _frame: FrameType | None) -> None:
+        _hear_no_more()
+        raise SystemExit(
+            "%s was not restored within %d s, and the restore was stopped: what is there may be a part of the backup; "
+            "give it a longer deadline (swarm_backup_deadline), and start it again" % (job, seconds)
+        )
+
+    before = signal.signal(signal.SIGALRM, ended)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _stopped(number: int, _frame: FrameType | None) -> None:
     """So that what was begun is put right on the way out."""
-    raise SystemExit(143)
+    _hear_no_more()
+    raise SystemExit(128 + number)
+
+
+def _hear_no_more() -> None:
+    """Let no other signal cut short what is put right on the way out."""
+
+    def pass_over(_signal: int, _frame: FrameType | None) -> None:
+        """Not SIG_IGN: the commands that are run meanwhile would inherit that, and could not be ended."""
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, pass_over)

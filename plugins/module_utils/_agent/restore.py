@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from .._core.backup import jobs
 from .._core.backup.jobs import Job
+from .._core.backup.restic import Snapshot
 from .._core.backup.settings import Settings
 from .._engine.client import Json
 from .._engine.local import LocalEngine
@@ -20,8 +21,8 @@ from .._engine.wait import DeadlineExceeded, wait_until
 from .._host import command, swarm_state
 from .._host.errors import HostError
 from .._host.restic import Restic
-from . import databases, lock, raft, store, trials, volumes
-from .fetch import pick
+from . import databases, left_behind, lock, store, trials, volumes
+from .fetch import LATEST, pick
 from .run import cluster_id
 from .throwaway import throwaway
 from .verify import measure
@@ -45,12 +46,14 @@ _ELSEWHERE = {
 }
 
 
-def restore(name: str, asked: str, settings: Settings, engine: LocalEngine) -> dict[str, Any]:
+def restore(name: str, asked: str, settings: Settings, engine: LocalEngine, host: str = "") -> dict[str, Any]:
     """Put a backup of a job back. What was there before is lost.
 
     Args:
         name: the job's.
         asked: a snapshot's ID, or ``latest``.
+        host: whose snapshot it must be, for a volume that several nodes have, each with its own content; empty is
+            anybody's.
 
     Returns:
         ``job``, ``snapshot``, ``taken``, ``node`` (who made it) and ``evidence``.
@@ -68,13 +71,31 @@ def restore(name: str, asked: str, settings: Settings, engine: LocalEngine) -> d
         raise HostError("%s is not restored into what runs: %s" % (name, _ELSEWHERE[job.kind]))
     store.make_directories()
     with lock.of_node():
-        # What a run left that was killed, and whose ``start-engine`` found the lock taken.
-        raft.start_engine(engine)
-        volumes.thaw(engine)
+        left_behind.put_right(engine)
         repository = Restic(settings)
-        found = pick(repository.snapshots(), asked, name, cluster_id(settings, engine))
+        held = _made_by(host, repository.snapshots(), asked, name)
+        found = pick(held, asked, name, cluster_id(settings, engine))
         evidence = _PUT_BACK[job.kind](repository, job, found.id, engine)
     return {"job": name, "snapshot": found.id, "taken": found.time, "node": found.host, "evidence": evidence}
+
+
+def _made_by(host: str, snapshots: Sequence[Snapshot], asked: str, name: str) -> Sequence[Snapshot]:
+    """The snapshots that a host made, or all of them where none is named.
+
+    Raises:
+        HostError: it made none of this job, and its newest is asked for.
+    """
+    if not host:
+        return snapshots
+    made = [one for one in snapshots if one.host == host]
+    if asked == LATEST and not any(one.job == name for one in made):
+        others = sorted({one.host for one in snapshots if one.job == name})
+        raise HostError(
+            "the repository holds no backup of %s that %s made (%s): leave this job out, and give it another node's "
+            "with playbooks/dr/restore_volume.yml, which takes a node and a snapshot"
+            % (name, host, "there are those of %s" % ", ".join(others) if others else "nor of another node")
+        )
+    return made
 
 
 def _postgres(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
@@ -188,38 +209,39 @@ def _ask_redis(live: Json, job: Job, request: str) -> str:
 
 
 def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
-    """Nobody writes to it meanwhile: who has it is frozen, or must be stopped where it is not frozen for a backup.
+    """Nobody has it meanwhile, also where it is frozen for a backup.
+
+    Frozen is enough to read under somebody, and never to write: a database would go on with what it has in memory and
+    with its open files, and write that over what was restored.
 
     It is written over in place, so all of the backup is restored elsewhere first: a damaged one costs nothing then.
     """
     name = str(job.options["volume"])
     place = volumes.directory(engine, name)
-    _users(engine, job)
+    _unused(engine, name)
     try:
         _rehearse(repository, job, snapshot, place)
     except HostError as error:
         raise HostError("the volume %s is as it was: %s" % (name, error)) from error
     # That took its time: asked again, for who has come meanwhile.
-    with volumes.paused(engine, name) if _users(engine, job) else contextlib.nullcontext():
-        repository.restore(snapshot, place, place, delete=True)
-        files, found = measure(Path(place))
+    _unused(engine, name)
+    repository.restore(snapshot, place, place, delete=True)
+    files, found = measure(Path(place))
     return "%d files restored and compared, %d bytes" % (files, found)
 
 
-def _users(engine: LocalEngine, job: Job) -> list[Json]:
-    """The containers that have a job's volume.
+def _unused(engine: LocalEngine, name: str) -> None:
+    """See that no running container has a volume; one that is frozen runs.
 
     Raises:
-        HostError: there are some, and they may not be frozen.
+        HostError: one has it.
     """
-    name = str(job.options["volume"])
     users = engine.containers(volume=name)
-    if users and job.options["consistency"] != jobs.PAUSED:
+    if users:
         raise HostError(
             "the volume %s is in use by %s: scale its service to 0 first, and up again after the restore"
             % (name, ", ".join(sorted(str((one.get("Names") or [one["Id"]])[0]).lstrip("/") for one in users)))
         )
-    return users
 
 
 def _rehearse(repository: Restic, job: Job, snapshot: str, place: str) -> None:

@@ -31,18 +31,24 @@ def restore_places(path: str, names: Sequence[str]) -> list[dict[str, Any]]:
     if unknown:
         raise HostError("there is no job %s: name one of %s" % (", ".join(unknown), ", ".join(by_name)))
     return [
-        {"job": job.name, "here": here, "reason": reason, "stop": _users(engine, job) if here else []}
+        {
+            "job": job.name,
+            "node": settings.node,
+            "here": here,
+            "reason": reason,
+            "stop": _users(engine, job) if here else [],
+        }
         for job, here, reason in turns.mine([by_name[name] for name in names], look_at_node(engine, settings.node))
     ]
 
 
 def _users(engine: LocalEngine, job: jobs.Job) -> list[dict[str, str]]:
-    """The services whose containers use a volume that is not frozen for its backup.
+    """The services whose containers use a volume. That they are frozen for its backup is not enough for a restore.
 
     Raises:
         HostError: a container that is no service's uses it, which nothing here can stop and start again.
     """
-    if job.kind != jobs.VOLUME or job.options["consistency"] == jobs.PAUSED:
+    if job.kind != jobs.VOLUME:
         return []
     found = []
     for container in engine.containers(volume=str(job.options["volume"])):
