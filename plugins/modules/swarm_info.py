@@ -118,6 +118,7 @@ snapshot:
       elements: dict
     tasks:
       description: C(total), how many are in each of the C(states), and how many run on each node (C(running_by_node)).
+        Of a node that is down, tasks that were replaced elsewhere are not counted there.
       type: dict
     networks:
       description:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -244,6 +245,15 @@ def test_usage_versions_and_what_encrypts() -> None:
     (config,) = taken["configs"]
     assert (config["logical_name"], config["version"]) == ("plain_v9", None)
     assert taken["tasks"] == {"total": 2, "states": {"failed": 1, "running": 1}, "running_by_node": {"w1": 1}}
+
+
+def test_what_was_replaced_elsewhere_runs_on_no_node() -> None:
+    """A node that is down says nothing more of its tasks, and the swarm keeps their last state."""
+    (task,) = (task for task in OBSERVED.tasks if task["Status"]["State"] == "running")
+    lost = {**task, "ID": "lost", "NodeID": "gone", "DesiredState": "shutdown"}
+    taken = snapshot.take(replace(OBSERVED, tasks=[*OBSERVED.tasks, lost]))
+    assert taken["tasks"]["running_by_node"] == {"w1": 1}
+    assert taken["tasks"]["states"]["running"] == 2
 
 
 def test_a_network_without_addresses_yet_has_none_to_count() -> None:
