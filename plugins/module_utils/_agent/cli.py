@@ -20,7 +20,7 @@ from .._core.errors import DeclarationError
 from .._engine.errors import EngineError
 from .._engine.local import LocalEngine
 from .._host.errors import HostError
-from . import fetch, lock, raft, restore, store, verify, volumes
+from . import fetch, left_behind, lock, raft, restore, store, verify
 from .errors import Refused
 from .run import make_repository, run
 
@@ -62,9 +62,10 @@ def _start_engine() -> list[str]:
     store.make_directories()
     try:
         with lock.of_node(patience=0):
-            raft.start_engine(engine)
-            raft.clear()
-            volumes.thaw(engine)
+            try:
+                left_behind.put_right(engine)
+            finally:
+                raft.clear()
     except lock.Held as error:
         store.say(str(error))
     return []
