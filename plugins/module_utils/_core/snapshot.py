@@ -168,7 +168,7 @@ def _port(port: Json) -> dict[str, Any]:
 def _tasks(observed: Observation) -> dict[str, Any]:
     names = {node.get("ID"): node_json.name(node) for node in observed.nodes}
     states = Counter(str((task.get("Status") or {}).get("State")) for task in observed.tasks)
-    # Of a node that is down it is not known: its tasks were running when it was last heard of, and run elsewhere by now.
+    # The tasks of a node that is down were running when it was last heard of, and run elsewhere by now.
     running = Counter(
         names.get(task.get("NodeID"), str(task.get("NodeID")))
         for task in observed.tasks
