@@ -113,6 +113,8 @@ def test_no_room_for_the_backup(lab: Lab, backups: Backups, say: Say) -> None:
         job = {"name": "files", "kind": "files", "max_age": 26, "paths": ["/run/flotilla/backup/words"], "hosts": "all"}
         room.configure(small, jobs=[job])
         room.must("sh", "-c", "echo words > /run/flotilla/backup/words")
+        made = room.agent("make-repository")
+        assert made.returncode == 0, made.stderr
         first = room.agent("run", "files")
         assert first.returncode == 0, first.stderr
         before = room.restic(small, "snapshots", "--json")
