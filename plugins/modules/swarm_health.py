@@ -81,6 +81,16 @@ quorum:
   returned: when the swarm had a quorum to be read with
   type: dict
   sample: {managers: 3, reachable: 3, needed: 2, tolerates: 1, leader: manager1, leaders: [manager1]}
+view:
+  description:
+    - The swarm's ID, its leader's node ID, and the name of each node by its ID, as this manager saw them last.
+    - Compare those of several managers with the filter P(flotilla.swarm.swarm_view_differences#filter).
+  returned: when the swarm had a quorum to be read with
+  type: dict
+  sample:
+    cluster: wz6a8o0zfjwmvfzzbz8a1pjxu
+    leader: k5dzym3pkktvn2q0sl3nclcvt
+    nodes: {k5dzym3pkktvn2q0sl3nclcvt: manager1}
 """
 
 from dataclasses import dataclass
@@ -88,7 +98,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flotilla.swarm.plugins.module_utils import _module
-from ansible_collections.flotilla.swarm.plugins.module_utils._core import health, snapshot
+from ansible_collections.flotilla.swarm.plugins.module_utils._core import health, snapshot, views
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.client import Engine
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import NoQuorum
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.observe import observe
@@ -100,10 +110,11 @@ INTERVAL = 2.0
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the swarm; ``quorum`` is empty when it had none to be read with."""
+    """One look at the swarm; ``quorum`` and ``view`` are empty when it had no quorum to be read with."""
 
     health: health.Health
     quorum: dict[str, Any]
+    view: dict[str, Any]
 
 
 def look(engine: Engine, expected: health.Expectations) -> Look:
@@ -111,8 +122,8 @@ def look(engine: Engine, expected: health.Expectations) -> Look:
     try:
         taken = snapshot.take(observe(engine))
     except NoQuorum as error:
-        return Look(health.Health(("the swarm has no quorum: %s" % error,)), {})
-    return Look(health.examine(taken, expected), taken["quorum"])
+        return Look(health.Health(("the swarm has no quorum: %s" % error,)), {}, {})
+    return Look(health.examine(taken, expected), taken["quorum"], views.of(taken))
 
 
 def work(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
@@ -135,7 +146,7 @@ def work(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
         healthy = False
     for warning in seen.health.warnings:
         module.warn(warning)
-    result = {"changed": False, "problems": list(seen.health.problems), "quorum": seen.quorum}
+    result = {"changed": False, "problems": list(seen.health.problems), "quorum": seen.quorum, "view": seen.view}
     if not healthy:
         said = "\n  ".join(seen.health.problems)
         module.fail_json(msg="the swarm is not healthy after %d s:\n  %s" % (params["deadline"], said), **result)

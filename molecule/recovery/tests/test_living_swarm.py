@@ -16,12 +16,15 @@ from contextlib import contextmanager
 
 from tests.support.lab import MANAGERS, Lab
 from tests.support.lab_backup import Backups, cluster_id, module, outer
-from tests.support.lab_recovery import Recovery
+from tests.support.lab_recovery import Recovery, address
 
 Say = Callable[[str], None]
 
 PLAYBOOK = "playbooks/dr/quorum_loss.yml"
+HEALTH = "playbooks/health.yml"
 NETWORK = "flotilla-lab"
+APART = "flotilla_test_apart"
+"""The nftables table that keeps a manager apart from the others."""
 PROMISED = 30
 """Seconds within which a module refuses that finds no quorum."""
 BESIDES = 5
@@ -54,6 +57,27 @@ def cut_off(lab: Lab, backups: Backups, node: str) -> Iterator[None]:
         lab.wait(f"{node} is back", lambda: backups.reachable(node), 120)
 
 
+@contextmanager
+def a_second_swarm(lab: Lab, node: str) -> Iterator[None]:
+    """What nobody must do: a manager that does not reach the others is forced to make a swarm of its own state.
+
+    Its half is given up in the end, and the runbook for a lost node brings it back.
+    """
+    drops = [
+        f'chain {hook} {{ type filter hook {hook} priority -10; {way} != "lo" tcp dport 2377 drop; }}'
+        for hook, way in (("input", "iifname"), ("output", "oifname"))
+    ]
+    lab.run(node, "nft %s", f"table inet {APART} {{ {' '.join(drops)} }}")
+    try:
+        lab.run(node, "docker swarm init --force-new-cluster --advertise-addr %s", address(node))
+        yield
+    finally:
+        lab.run(node, "docker swarm leave --force")
+        lab.run(node, f"nft delete table inet {APART}")
+        run = lab.playbook("playbooks/dr/node_failure.yml", "-e", f"node={node}", "-e", f"confirm={node}")
+        assert run.returncode == 0, run.stdout
+
+
 def leaders(lab: Lab) -> list[str]:
     return [name for name, node in lab.nodes().items() if (node.get("ManagerStatus") or {}).get("Leader")]
 
@@ -81,6 +105,23 @@ def test_a_manager_that_is_cut_off_does_not_become_a_second_swarm(lab: Lab, back
     own = "docker info --format '{{.Swarm.Cluster.ID}}'"
     lab.wait(f"{alone} is in the same swarm", lambda: lab.run(alone, own).strip() == swarm)
     assert len(leaders(lab)) == 1
+
+
+def test_two_swarms_with_one_id_are_seen(lab: Lab, backups: Backups, say: Say) -> None:
+    """Fault 8: each half has a leader and a quorum, and the same ID."""
+    assert lab.playbook(HEALTH).returncode == 0
+    apart, swarm = next(name for name in backups.followers() if name != MANAGERS[0]), cluster_id(lab)
+    with a_second_swarm(lab, apart):
+        lab.wait(f"{apart} is seen to be gone", lambda: not backups.reachable(apart))
+        assert lab.run(apart, "docker info --format '{{.Swarm.Cluster.ID}}'").strip() == swarm
+        assert lab.run(apart, "docker node inspect self --format '{{.ManagerStatus.Leader}}'").strip() == "true"
+        run = lab.playbook(HEALTH, "-e", "swarm_health_deadline=5")
+        assert run.returncode != 0, run.stdout
+        said = re.search(r"the managers follow 2 leaders: .*?node_failure.yml", " ".join(run.stdout.split()))
+        assert said, run.stdout
+        say(said[0])
+        assert said[0].count(f"the swarm {swarm}, led by") == 2
+    lab.wait("the swarm is well again", lambda: lab.playbook(HEALTH).returncode == 0, 180)
 
 
 def test_without_a_quorum_everything_runs_and_modules_refuse(
