@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter ``swarm_view_differences``; its documentation is swarm_view_differences.yml, its rule in _core/views.py."""
+"""The filter ``swarm_view_differences``; documented in swarm_view_differences.yml, its rule is in _core/views.py."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def test_one_manager_alone_or_none_differs_from_nobody() -> None:
 def test_two_halves_with_one_id() -> None:
     (said,) = differences({"m1": view(), "m2": view(), "m3": view("m3")})
     assert said.startswith(
-        "the managers follow 2 leaders: m1, m2: the swarm one, led by m1 (id-m1); m3: the swarm one, led by m3 (id-m3). "
+        "the managers follow 2 leaders: "
+        "m1, m2: the swarm one, led by m1 (id-m1); m3: the swarm one, led by m3 (id-m3). "
     )
     assert "docker swarm leave --force" in said
 
