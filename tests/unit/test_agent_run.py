@@ -434,6 +434,16 @@ def test_metrics_tell_of_a_job_that_moved_no_more(node: Node) -> None:
     assert read("pg").snapshot
 
 
+def test_of_a_volume_that_is_gone_nothing_stays_noted(node: Node) -> None:
+    node.run()
+    assert read("vol").snapshot
+    node.engine.here = tuple(service for service in SERVICES if service != "shop_cache")
+    node.run("pg")
+    assert read("vol").snapshot
+    node.run()
+    assert store.read("vol") is None
+
+
 def test_metrics_are_written_only_where_they_are_wanted(node: Node) -> None:
     wanted = Path(node.settings.textfile)
     node.settings = replace(node.settings, textfile="")

@@ -312,12 +312,13 @@ def test_only_what_this_node_made_is_its_own(node: Node, capsys: pytest.CaptureF
     assert read("definition").verdict == status.UNVERIFIED
 
 
-def test_files_are_each_nodes_own(node: Node, tree: Path) -> None:
-    node.made("etc", size=9)
+@pytest.mark.parametrize("job", ["etc", "vol"])
+def test_files_and_volumes_are_each_nodes_own(node: Node, tree: Path, job: str) -> None:
+    node.made(job, size=9)
     node.repository.trees["aaaa1111"] = tree
-    node.repository.held.append(snapshot("bbbb2222", "etc", minute=5, host="n2"))
+    node.repository.held.append(snapshot("bbbb2222", job, minute=5, host="n2"))
     assert node.verify() == []
-    assert read("etc").verdict == status.GOOD
+    assert read(job).verdict == status.GOOD
 
 
 def test_another_swarms_backup_is_not_taken_for_ours(node: Node) -> None:

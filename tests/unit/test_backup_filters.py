@@ -101,6 +101,26 @@ def test_what_was_never_restored_is_to_have_its_first_backup(
     assert backup_unproved(statuses, backup_jobs([DATABASE, FILES], False), ["m1"]) == expected
 
 
+VOLUME = {"name": "uploads", "kind": "volume", "volume": "shop_uploads"}
+
+
+@pytest.mark.parametrize(
+    ("on_m1", "on_w1", "expected"),
+    [
+        ([], [], ["uploads"]),
+        ([], [noted("uploads")], []),
+        # Both have it, each with its own content.
+        ([noted("uploads", proved=False)], [noted("uploads")], ["uploads"]),
+        ([noted("uploads")], [noted("uploads")], []),
+    ],
+)
+def test_a_volume_has_its_first_backup_on_each_host_that_has_noted_something_of_it(
+    on_m1: list[dict[str, Any]], on_w1: list[dict[str, Any]], expected: list[str]
+) -> None:
+    statuses = {"m1": [noted("definition"), *on_m1], "w1": on_w1}
+    assert backup_unproved(statuses, backup_jobs([VOLUME], False), ["m1"]) == expected
+
+
 @pytest.mark.parametrize(
     ("hosts", "managers", "expected"),
     [

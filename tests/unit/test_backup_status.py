@@ -218,6 +218,17 @@ def test_files_are_another_thing_on_each_node() -> None:
     assert problem.startswith("backup db on w2: the newest is of ")
 
 
+def test_a_volume_is_another_thing_on_each_node_that_has_noted_something_of_it() -> None:
+    volume = Job("db", "volume", 26, {"volume": "shop_uploads"})
+    good, old = proved(1, made(2)), proved(47, made(48))
+    assert wrong(good, job=volume) == []
+    (problem,) = wrong(good, others={"w2": [old]}, job=volume)
+    assert problem.startswith("backup db on w2: the newest is of ")
+    (problem,) = wrong(good, others={"w2": [made(1, "bbbbbbbb")]}, job=volume)
+    assert problem.startswith("backup db on w2: none has ever been restored to prove it")
+    assert wrong(job=volume) == ["backup db: there is none: run playbooks/backup.yml"]
+
+
 def of_the(hosts: str) -> Job:
     return Job("db", "files", 26, {"paths": ["/etc"], "hosts": hosts})
 

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,10 @@ def write(found: Status) -> None:
     write_file(_path(found.job), json.dumps(found.as_dict(), indent=2) + "\n", 0o600)
 
 
-def remember(own: Iterable[Job], wanted: Iterable[Job]) -> None:
+def remember(own: Sequence[Job], wanted: Sequence[Job]) -> None:
     """Note which of these jobs are this node's now, for the metrics: a job that moved is another node's to tell of.
+
+    Of a volume that is here no more nothing stays noted: each node's has to be backed up, and this one has none.
 
     Args:
         own: those that are.
@@ -97,7 +99,11 @@ def remember(own: Iterable[Job], wanted: Iterable[Job]) -> None:
     if before is None:
         before = {one.job for one in everything()}
     kept = before - {job.name for job in wanted}
-    write_file(STATE / "own.json", json.dumps(sorted(kept | {job.name for job in own})) + "\n", 0o600)
+    names = {job.name for job in own}
+    write_file(STATE / "own.json", json.dumps(sorted(kept | names)) + "\n", 0o600)
+    for job in wanted:
+        if job.kind == jobs.VOLUME and job.name not in names:
+            _path(job.name).unlink(missing_ok=True)
 
 
 def _own() -> set[str] | None:

@@ -62,8 +62,7 @@ def verify(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
         swarm, snapshots = cluster_id(settings, engine), repository.snapshots()
         problems = []
         for job, before in own:
-            # Files are another thing on each node; of all else the newest counts, whoever made it.
-            host = settings.node if job.kind == jobs.FILES else None
+            host = settings.node if job.kind in jobs.OF_EACH_NODE else None
             newest = restic.newest(snapshots, job.name, swarm, host=host)
             problems.append(_verify_one(job, before, newest, settings, engine, repository))
         store.write_metrics(settings.textfile)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .jobs import FILES, Job
+from .jobs import FILES, OF_EACH_NODE, Job
 from .status import Status, owing
 
 
@@ -27,9 +27,9 @@ def unproved(
     }
     found = []
     for job in jobs:
-        # Files are another thing on each node that has them; all else is done where it is due.
-        if job.kind == FILES:
-            done = all(job.name in proved[host] for host in owing(job, proved, managers))
+        if job.kind in OF_EACH_NODE:
+            hosts = owing(job, statuses_by_host, managers)
+            done = all(job.name in proved[host] for host in hosts) and (bool(hosts) or job.kind == FILES)
         else:
             done = any(job.name in names for names in proved.values())
         if not done:

@@ -24,6 +24,8 @@ RAFT = "raft"
 DATABASES = (POSTGRES, REDIS)
 OF_THE_SWARM = (DEFINITION, RAFT)
 """What a swarm has by itself, declared or not."""
+OF_EACH_NODE = (VOLUME, FILES)
+"""Another thing on each node that has it; of all else the newest backup counts, whoever made it."""
 
 PAUSED = "paused"
 CRASH = "crash"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from . import moments
-from .jobs import ALL, FILES, MANAGERS, Job
+from .jobs import ALL, FILES, MANAGERS, OF_EACH_NODE, Job
 from .restic import Summary
 
 GOOD = "good"
@@ -185,15 +185,21 @@ def _later(one: str, other: str) -> bool:
 _NOW = "run playbooks/backup.yml"
 
 
-def owing(job: Job, hosts: Iterable[str], managers: Collection[str]) -> list[str]:
-    """The hosts, by name, that must each have a backup of their own: those whose files the job is for.
+def owing(job: Job, statuses_by_host: Mapping[str, Sequence[Status]], managers: Collection[str]) -> list[str]:
+    """The hosts, by name, that must each have a backup of their own.
+
+    Files are of the hosts that they are declared for. A volume is of those that have noted something of it: where it is
+    no more, nothing stays noted.
 
     Args:
-        hosts: all of the swarm.
+        job: one of ``OF_EACH_NODE``.
+        statuses_by_host: host → what it has noted, of all hosts of the swarm.
         managers: those of them that are managers; the others are workers.
     """
+    if job.kind != FILES:
+        return sorted(host for host, noted in statuses_by_host.items() if any(one.job == job.name for one in noted))
     wanted = job.options.get("hosts", ALL)
-    return sorted(host for host in hosts if wanted == ALL or (host in managers) == (wanted == MANAGERS))
+    return sorted(host for host in statuses_by_host if wanted == ALL or (host in managers) == (wanted == MANAGERS))
 
 
 def problems(
@@ -201,8 +207,8 @@ def problems(
 ) -> list[str]:
     """What is wrong with the backups: one sentence each with its mend, in the jobs' order.
 
-    A job is done where it is due, so its newest backup counts, whichever node made it. Files are another thing on each
-    node, so each node's count that they are backed up on; what a node noted when it had another role does not.
+    A job is done where it is due, so its newest backup counts, whichever node made it. Files and volumes are another
+    thing on each node, so each node's count; what a node noted of files when it had another role does not.
 
     Args:
         statuses_by_host: host → what it has noted. Hosts that have noted nothing are in it too.
@@ -216,18 +222,17 @@ def problems(
             for status in statuses_by_host[host]
             if status.job == job.name
         ]
-        if job.kind != FILES:
-            found += ["%s: %s" % (job.name, text) for text in _problems(job, noted, now)]
-            continue
-        hosts = owing(job, statuses_by_host, managers)
+        hosts = owing(job, statuses_by_host, managers) if job.kind in OF_EACH_NODE else []
         for host in hosts:
             of_host = [(where, status) for where, status in noted if where == host]
             found += ["%s on %s: %s" % (job.name, host, text) for text in _problems(job, of_host, now)]
-        if not hosts:
+        if job.kind == FILES and not hosts:
             found.append(
                 "%s: it is for %s, and the swarm has none: correct its hosts, or take it out of swarm_backup_items"
                 % (job.name, job.options.get("hosts", ALL))
             )
+        elif not hosts:
+            found += ["%s: %s" % (job.name, text) for text in _problems(job, noted, now)]
     return ["backup " + text for text in found]
 
 
