@@ -187,7 +187,8 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
 
 def test_each_key_is_asked_for_in_its_own_way(manager: Manager) -> None:
     swarm_spec.rotate("socket", keys.KEYS, 10, dry_run=False)
-    (ca, ca_flags), (spec, flags) = manager.updates
+    # The CA comes last: it may wait for nodes, and what leaked must not be valid meanwhile.
+    (spec, flags), (ca, ca_flags) = manager.updates
     assert ca["CAConfig"] == {"ForceRotate": 4}
     assert ca["EncryptionConfig"] == {"AutoLockManagers": True}
     assert ca_flags == {}

@@ -14,7 +14,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.module_utils._recover.prepare import Request, prepare
 
-from tests.support.recovering_host import CLUSTER, KEY, LOCKED_KEY, MANAGER, PLAIN_KEY, WORKER, Host
+from tests.support.recovering_host import CLUSTER, KEY, LOCKED_KEY, MANAGER, OLDER_KEY, PLAIN_KEY, WORKER, Host
 
 
 @pytest.fixture
@@ -83,9 +83,16 @@ def test_a_state_that_is_newer_than_any_backup_is_not_overwritten(here: Host) ->
         here.recover("fetched", unlock_key=KEY)
 
 
+@pytest.mark.parametrize(("key", "autolock"), [(OLDER_KEY, True), (PLAIN_KEY, False)])
+def test_what_an_earlier_recovery_has_set_aside_tells_of_another_time(here: Host, key: bytes, autolock: bool) -> None:
+    here.fill(here.state, key)
+    here.fill(here.state.with_name("swarm.aside-1"), LOCKED_KEY)
+    assert here.recover()["autolock"] is autolock
+
+
 @pytest.mark.parametrize("aside", ["another node's", "an open one", "half of one"])
 def test_what_else_was_set_aside_says_nothing_of_autolock(here: Host, aside: str) -> None:
-    here.fill(here.state)
+    here.fill(here.state, OLDER_KEY)
     left = here.state.with_name("swarm.aside-1")
     here.fill(left, PLAIN_KEY if aside == "an open one" else LOCKED_KEY)
     if aside == "another node's":

@@ -36,7 +36,7 @@ def set_autolock(engine: LocalEngine, wanted: bool) -> bool:
 
 
 def rotate(path: str, wanted: Sequence[str], deadline: float, *, dry_run: bool) -> None:
-    """Renew these of ``keys.KEYS``.
+    """Renew these of ``keys.KEYS``. The CA comes last: what leaked must not stay valid while nodes are waited for.
 
     Raises:
         DeclarationError: it can't be done now.
@@ -48,12 +48,12 @@ def rotate(path: str, wanted: Sequence[str], deadline: float, *, dry_run: bool) 
         raise DeclarationError(*problems)
     if dry_run:
         return
-    if keys.CA in wanted:
-        _update(engine, keys.with_new_ca, "the CA could not be renewed")
-        _wait_for_certificates(engine, deadline)
     asked = {flag: True for key in wanted for flag in _FLAGS.get(key, ())}
     if asked:
         _update(engine, lambda spec: spec, "the keys could not be renewed", **asked)
+    if keys.CA in wanted:
+        _update(engine, keys.with_new_ca, "the CA could not be renewed")
+        _wait_for_certificates(engine, deadline)
 
 
 def _update(engine: LocalEngine, change: Callable[[Json], Json], failure: str, **flags: bool) -> None:

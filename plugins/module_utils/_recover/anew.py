@@ -25,7 +25,6 @@ from .._host.errors import HostError
 from .files import read_key
 from .prepare import Prepared, Request
 
-_KEK_VERSION = "kek-version"
 _START = 60.0
 """Seconds for the engine to stop, and to start."""
 
@@ -117,10 +116,10 @@ def _forget_lock(state: Path) -> None:
     """
     path = state / node_key.KEY
     key = read_key(path)
-    if key.encrypted or _KEK_VERSION not in key.headers:
+    if key.encrypted or key_core.VERSION not in key.headers:
         return
     try:
-        path.write_bytes(key_core.render(replace(key, headers={**key.headers, _KEK_VERSION: "0"})))
+        path.write_bytes(key_core.render(replace(key, headers={**key.headers, key_core.VERSION: key_core.OLDEST})))
     except OSError as error:
         raise HostError("%s can't be written: %s" % (path, error.strerror)) from error
 

@@ -16,6 +16,7 @@ from .._core.backup import state as backup_state
 from .._core.errors import DeclarationError
 from .._core.membership import MANAGER, Membership
 from .._core.plan import UPDATE, Difference, Plan, Step
+from .._core.recovery import node_key as key_core
 from .._core.recovery.keys import locked as is_locked
 from .._engine.errors import EngineUnreachable
 from .._engine.host import HostEngine
@@ -130,10 +131,13 @@ def _key(state: Path, wanted: Request) -> str:
 
 
 def _was_locked(root: Path, node_id: str) -> bool:
-    """Whether this node's key was locked in a state that was set aside here.
+    """Whether this node's key was locked in a state that was set aside here by a recovery which failed late.
 
-    A recovery that failed late leaves the key open, and it alone would say that there was no autolock.
+    That leaves the key open, and older than any; it alone would say that there was no autolock. What an earlier recovery
+    has set aside tells of another time.
     """
+    if read_key(root / node_key.KEY).headers.get(key_core.VERSION) != key_core.OLDEST:
+        return False
     for aside in root.parent.glob(root.name + ".aside-*"):
         with contextlib.suppress(HostError):  # no state, or half of one, says nothing
             if read_certificate(aside).node_id == node_id and read_key(aside / node_key.KEY).encrypted:

@@ -29,6 +29,10 @@ _ENCRYPTED = "ENCRYPTED PRIVATE KEY"
 _PLAIN_LABELS = ("PRIVATE KEY", "EC PRIVATE KEY")
 _BLOCK = re.compile(r"\s*-----BEGIN ([A-Z ]+)-----\n(.*)-----END \1-----\s*", re.DOTALL)
 _HEADER = re.compile(r"([^:\s][^:]*): ?(.*)")
+VERSION = "kek-version"
+"""The header that tells with which unlock key the key was locked last: it counts the unlock keys."""
+OLDEST = "0"
+"""Older than any unlock key of a swarm."""
 
 
 @dataclass(frozen=True)

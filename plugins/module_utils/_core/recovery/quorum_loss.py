@@ -93,7 +93,8 @@ def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str, *
     if leading:
         reasons.append(
             "the swarm %s has its quorum, which answers on %s: mend what keeps the others from these, or, if they have "
-            "just died, run again in half a minute, when a leader that was left alone has seen it"
+            "just died, run again in half a minute, when a leader that was left alone has seen it. Where a recovery was "
+            "broken off when managers joined again, playbooks/phase1_swarm_setup.yml joins those that are left"
             % (cluster_id, ", ".join(leading))
         )
     if not others and not survivor.knows:
@@ -301,7 +302,9 @@ def _choose(seen: Mapping[str, _Host], survivor: str) -> tuple[_Host | None, str
     if not holders:
         return (
             None,
-            "no host holds a manager's state of a swarm: if all managers are lost, playbooks/dr/full_rebuild.yml",
+            "no host holds a manager's state of a swarm: if all managers are lost, playbooks/dr/full_rebuild.yml. If a "
+            "recovery was broken off here, look for swarm.aside-* below /var/lib/docker on its survivor first: it is the "
+            "state of before, and goes back by its name (mv it to swarm while the engine is stopped)",
         )
     names = ", ".join(host.name for host in running or holders)
     return None, "%s hold a manager's state: name the one to go on with, with -e survivor=" % names
