@@ -14,7 +14,7 @@ description:
     systemd can back up whether or not anybody is connected.
   - The same code gives the same bytes, so the file is replaced only where the collection has changed.
   - A copy is tried with the node's own Python before it takes its place.
-  - Fails where restic is missing or older than 0.17, because the agent goes by its exit status. In check mode a missing
+  - Fails where restic is missing or older than 0.18, because the agent goes by its exit status. In check mode a missing
     one is a warning.
 extends_documentation_fragment:
   - flotilla.swarm.attributes

@@ -42,7 +42,7 @@ JOB = {job.name: job for job in JOBS}
 def settings(*names: str, cluster_id: str = SWARM) -> Settings:
     """Of a node with these jobs, or all."""
     own = tuple(JOB[name] for name in names) or JOBS
-    return Settings("/srv/backup", 0, cluster_id, NODE, "manager", {"within": "30d", "last": 3}, "5%", "", own)
+    return Settings("/srv/backup", 0, cluster_id, NODE, "manager", {"within": "30d", "last": 3}, "5%", "", 14400, own)
 
 
 def snapshot(id: str, job: str, *, minute: int = 0, host: str = NODE, swarm: str = SWARM) -> Snapshot:  # noqa: A002
@@ -149,6 +149,8 @@ def on_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Reposit
     monkeypatch.setattr(command, "run", docker.run)
     for module in (fetch, restore, verify):
         monkeypatch.setattr(module, "Restic", lambda _settings: repository)
+    monkeypatch.setattr(store, "SETTINGS", tmp_path / "settings.json")
+    store.write_file(store.SETTINGS, json.dumps(settings().as_dict()), 0o600)
     monkeypatch.setattr(store, "STATE", tmp_path / "lib")
     monkeypatch.setattr(store, "RUN", tmp_path / "run")
     monkeypatch.setattr(store, "STAGING", tmp_path / "lib" / "staging")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.flotilla.swarm.plugins.module_utils._agent import fetch
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import fetch, store
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import node_key, raft_state
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 
@@ -85,6 +85,20 @@ def test_an_older_one_is_fetched_by_its_id(host: Host) -> None:
     for wrong in ("cccc", "", "a"):
         with pytest.raises(HostError, match=r"no one snapshot .*aaaa1111 .*bbbb2222 .*latest"):
             host.fetch(wrong)
+
+
+def test_a_state_that_lacks_something_is_passed_over_and_refused(host: Host) -> None:
+    host.add("aaaa1111")
+    host.add("bbbb2222", minute=5)
+    store.note_partial("bbbb2222", "restic could not read all of it")
+    assert host.fetch()["snapshot"] == "aaaa1111"
+    with pytest.raises(HostError, match=r"^the snapshot bbbb2222 is no backup: restic could not read all of it$"):
+        host.fetch("bbbb2222")
+    with pytest.raises(HostError, match=r"no one snapshot cccc .*: name one of its newest, aaaa1111 \([^,]*\), or"):
+        host.fetch("cccc")
+    store.note_partial("aaaa1111", "restic could not read all of it")
+    with pytest.raises(HostError, match="the repository holds no backup of raft of the swarm cluster1"):
+        host.fetch()
 
 
 def test_one_of_several_swarms_is_asked_for(host: Host) -> None:

@@ -52,7 +52,6 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     found = Engine()
     on_node(tmp_path, monkeypatch, Repository(), lambda _words: None)
     monkeypatch.setattr(cli, "LocalEngine", lambda: found)
-    monkeypatch.setattr(store, "SETTINGS", tmp_path / "settings.json")
     monkeypatch.setattr(raft, "STOPPED", tmp_path / "run" / "engine-stopped")
     monkeypatch.setattr(raft, "KEY", tmp_path / "run" / "unlock-key")
     monkeypatch.setattr(raft, "STAGING", tmp_path / "lib" / "staging" / "raft")

@@ -17,7 +17,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.settings import Settings
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic
 
-SETTINGS = Settings("/srv/backup", 0, "cluster1", "n1", "manager", {"within": "30d", "last": 3}, "5%", "")
+SETTINGS = Settings("/srv/backup", 0, "cluster1", "n1", "manager", {"within": "30d", "last": 3}, "5%", "", 14400)
 LABELS = {"com.docker.swarm.service.name": "edge_traefik"}
 
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,8 +64,7 @@ def test_postgres_is_replaced_in_one_transaction(node: Node) -> None:
     assert (found["job"], found["snapshot"], found["node"]) == ("pg", "aaaa1111", "n1")
     (fed,) = node.repository.fed
     assert "live" in fed
-    wanted = {"--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction", "--dbname=shop"}
-    assert wanted <= set(fed)
+    assert fed[-7:] == ["flotilla", "shop", "shop", "", "--clean", "--if-exists", "--single-transaction"]
     # Whoever holds a table can't make it wait forever, and the job's query changes nothing.
     assert "PGOPTIONS=-c lock_timeout=60s" in fed
     assert "PGOPTIONS=-c default_transaction_read_only=on" in node.docker.said("--command=SELECT count(*) FROM orders")
@@ -74,10 +76,54 @@ def test_a_postgres_that_refuses_is_as_it_was(node: Node) -> None:
         node.restore("pg")
 
 
+def test_roles_that_were_made_are_told_of(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.answers = {"--command=%s" % trials.TABLES: "42\n", "--command=SELECT count(*) FROM orders": "7\n"}
+    said = b"roles made without a password: app_ro\n"
+    monkeypatch.setattr(node.repository, "dump_to", lambda *_words: said)
+    wanted = "42 tables there; SELECT count(*) FROM orders = 7; roles made without a password: app_ro"
+    assert node.restore("pg")["evidence"] == wanted
+
+
+def test_what_depends_on_what_is_replaced_is_named(node: Node) -> None:
+    node.repository.refuses = (
+        "pg_restore: error: could not execute query: ERROR:  cannot drop table public.orders because other objects "
+        "depend on it\nDETAIL:  view public.recent depends on table public.orders\nconstraint c on table public.lines "
+        "depends on table public.orders\nHINT:  Use DROP ... CASCADE to drop the dependent objects too.\n"
+        "Command was: DROP TABLE x;"
+    )
+    with pytest.raises(HostError) as caught:
+        node.restore("pg")
+    assert str(caught.value).endswith(
+        "ERROR:  cannot drop table public.orders because other objects depend on it (view public.recent depends on "
+        "table public.orders; constraint c on table public.lines depends on table public.orders): drop what was added "
+        "since the backup, and start again; nothing was changed"
+    )
+
+
+def test_the_script_that_restores_is_no_part_of_a_sentence(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_snapshot: str, _path: str, argv: list[str]) -> bytes:
+        raise HostError("`%s` says: pg_restore: error: no such thing" % " ".join(argv))
+
+    monkeypatch.setattr(node.repository, "dump_to", fails)
+    with pytest.raises(HostError) as caught:
+        node.restore("pg")
+    assert str(caught.value) == "the database is as it was: `pg_restore` says: pg_restore: error: no such thing"
+
+
 def test_a_database_is_restored_where_it_runs(node: Node) -> None:
     node.engine.services = ()
     with pytest.raises(HostError, match="no task of shop_db runs on this node"):
         node.restore("pg")
+
+
+def test_what_lacks_something_is_not_put_back(node: Node) -> None:
+    node.repository.held.append(snapshot("bbbb2222", "pg", minute=5))
+    store.note_partial("bbbb2222", "restic could not read all of it")
+    node.answers = {"--command=%s" % trials.TABLES: "42\n", "--command=SELECT count(*) FROM orders": "7\n"}
+    assert node.restore("pg")["snapshot"] == "aaaa1111"
+    with pytest.raises(HostError, match="the snapshot bbbb2222 is no backup"):
+        node.restore("pg", "bbbb2222")
+    assert len(node.repository.fed) == 1
 
 
 # -- Redis -----------------------------------------------------------------------------------------------------------
@@ -216,6 +262,84 @@ def test_without_room_the_volume_is_as_it_was(node: Node, monkeypatch: pytest.Mo
     assert "is as it was: there is no room" in str(caught.value)
     assert "%s has 10 MiB free, and 11 are needed" % store.STAGING in str(caught.value)
     assert node.repository.restored == []
+
+
+def test_the_volume_needs_room_for_what_it_does_not_have(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """restic removes what the backup does not have last, and what it writes over needs no more than it has grown."""
+    live, whole = Path(node.engine.mountpoint), tmp_path / "whole"
+    (whole / "more").mkdir(parents=True)
+    (whole / "more" / "new").write_bytes(b"x" * (1 << 20))
+    (whole / "grown").write_bytes(b"x" * (3 << 20))
+    (live / "grown").write_bytes(b"x" * (2 << 20))
+    (live / "more").write_bytes(b"in the way of a directory")
+    (live / "only_here").write_bytes(b"x" * (9 << 20))
+    node.repository.trees["aaaa1111"] = whole
+    free = {str(store.STAGING): 1 << 40, node.engine.mountpoint: (2 << 20) + 100000}
+    monkeypatch.setattr(swarm_state, "free", lambda directory: free[str(directory)])
+    with pytest.raises(HostError) as caught:
+        node.restore("vol")
+    assert "the volume shop_uploads is as it was: there is no room" in str(caught.value)
+    assert "%s has 2 MiB free, and 2 are needed" % live in str(caught.value)
+    assert node.repository.restored == both(node)[:1]
+    free[node.engine.mountpoint] += 1 << 20
+    (live / "more").unlink()
+    node.restore("vol")
+    assert node.repository.restored == [*both(node)[:1], *both(node)]
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.usefixtures("alarm")
+@pytest.mark.parametrize(("left", "kept"), [(99, True), (101, False), (0, False)])
+def test_what_could_be_cut_short_is_not_begun(
+    node: Node, monkeypatch: pytest.MonkeyPatch, left: int, kept: bool
+) -> None:
+    """The rehearsal takes 100 seconds of those there are before the alarm; without an alarm there is no end of them."""
+    clock = iter([1000.0, 1100.0])
+    monkeypatch.setattr(restore, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    signal.setitimer(signal.ITIMER_REAL, left)
+    if kept:
+        with pytest.raises(HostError, match=r"is as it was: .* took 100 s, and 98 s are left .*swarm_backup_deadline"):
+            node.restore("vol")
+        assert node.repository.restored == both(node)[:1]
+    else:
+        node.restore("vol")
+        assert node.repository.restored == both(node)
+
+
+@pytest.mark.parametrize("failure", [HostError("no space left"), SystemExit("not within 9 s"), SystemExit(143)])
+@pytest.mark.parametrize(
+    ("first", "now"),
+    [(True, "is as it was"), (False, "holds a mixture now: restore it again before its service runs")],
+)
+def test_who_fails_or_is_stopped_says_what_the_volume_holds(
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: BaseException,
+    first: bool,
+    now: str,
+) -> None:
+    def put_back(_snapshot: str, _path: str, _target: str, *, delete: bool = False) -> None:
+        if delete != first:
+            raise failure
+
+    monkeypatch.setattr(node.repository, "restore", put_back)
+    with pytest.raises(type(failure)) as caught:
+        node.restore("vol")
+    said = "the volume shop_uploads " + now
+    if isinstance(failure, HostError):
+        assert str(caught.value) == said + ": no space left"
+    else:
+        assert caught.value is failure
+        assert capsys.readouterr().err == said + "\n"
+    assert not staging().exists()
 
 
 @pytest.mark.parametrize(("job", "volume"), [("vol", "shop_uploads"), ("raw", "shop_raw")])

@@ -20,7 +20,8 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._agent import lock,
 from ansible_collections.flotilla.swarm.plugins.module_utils._agent.errors import Refused
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job
-from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Snapshot, Summary
+from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.settings import Settings
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import (
     EngineError,
     EngineUnreachable,
@@ -33,19 +34,27 @@ from tests.support.backup_agent import JOB, NODE, SWARM, on_node, settings
 
 TAKEN = "2026-11-21T23:00:00Z"
 SERVICES = {"shop_db": "shop_db_data", "shop_cache": "shop_uploads", "shop_web": "shop_raw"}
+LACKS = "restic could not read all of it"
 LEADERS = ["pg", "rd", "vol", "raw", "etc", "definition"]
 
 
 class Repository:
-    """``made``: job → what it was made of, in order. ``fails``: job or ``forget`` → what is raised."""
+    """``made``: job → what it was made of, in order. ``fails``: what is asked → what is raised.
+
+    ``partial``: job → the snapshot that lacks something. ``held``: the snapshots; ``keeps``: those that always stay.
+    """
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
         self.fails: dict[str, BaseException] = {}
+        self.partial: dict[str, str] = {}
         self.asked: list[str] = []
         self.there = False
         self.drafts: list[list[str]] = []
         self.meanwhile: Callable[[], None] = lambda: None
+        self.note: Callable[[str, str], None] = lambda _snapshot, _lacks: None
+        self.held: list[str] = []
+        self.keeps: list[str] = []
 
     def _now(self, what: str) -> None:
         self.asked.append(what)
@@ -63,9 +72,22 @@ class Repository:
     def forget(self, _swarm: str) -> None:
         self._now("forget")
 
+    def snapshots(self) -> list[Snapshot]:
+        self._now("snapshots")
+        return [Snapshot(one, "2026-11-22T23:00:00.000000Z", NODE, "etc", "files", SWARM) for one in self.held]
+
+    def discard(self, snapshots: Sequence[str], *, patient: bool) -> None:
+        self._now("discard %s %s" % (" ".join(snapshots), "patiently" if patient else "at once"))
+        self.meanwhile()
+        self.held = [one for one in self.held if one not in snapshots or one in self.keeps]
+
     def _make(self, job: Job, swarm: str, source: Any) -> Summary:
         assert swarm == SWARM
         self.meanwhile()
+        if job.name in self.partial:
+            self.held.append(self.partial[job.name])
+            self.note(self.partial[job.name], LACKS)
+            raise HostError(LACKS)
         self._now(job.name)
         self.made[job.name] = source
         return Summary("new-" + job.name, 7, 1.5)
@@ -140,10 +162,15 @@ class Node:
         self.engine = Engine()
         self.settings = replace(settings(), textfile=str(tmp_path / "metrics" / "flotilla.prom"))
         on_node(tmp_path, monkeypatch, backup_agent.Repository(), lambda _words: None)
-        monkeypatch.setattr(run, "Restic", lambda _settings: self.repository)
+        monkeypatch.setattr(run, "Restic", self.restic)
         monkeypatch.setattr(raft, "STOPPED", tmp_path / "run" / "engine-stopped")
         monkeypatch.setattr(raft, "KEY", tmp_path / "run" / "unlock-key")
         monkeypatch.setattr(raft, "STAGING", tmp_path / "lib" / "staging" / "raft")
+
+    def restic(self, _settings: Settings, note: Callable[[str, str], None] | None = None) -> Repository:
+        if note:
+            self.repository.note = note
+        return self.repository
 
     def run(self, job: str = "all") -> list[str]:
         return run.run(job, self.settings, self.engine)  # type: ignore[arg-type]
@@ -266,8 +293,8 @@ def test_postgres_is_dumped_in_its_own_container(node: Node) -> None:
     node.run("pg")
     filename, argv = node.repository.made["pg"]
     assert filename == "/pg.dump"
-    assert argv[:4] == ["docker", "exec", "of-shop_db", "pg_dump"]
-    assert {"--format=custom", "--username=shop", "--dbname=shop", "--no-password"} <= set(argv)
+    assert argv[:5] == ["docker", "exec", "of-shop_db", "sh", "-euc"]
+    assert argv[6:] == ["flotilla", "shop", "shop"]
 
 
 def test_redis_is_told_where_its_password_is_and_not_the_password(node: Node) -> None:
@@ -410,6 +437,82 @@ def test_what_can_not_be_forgotten_is_said_and_fails_no_job(node: Node) -> None:
     node.repository.fails = {"forget": HostError("the repository stayed locked")}
     assert node.run() == ["what need not be kept was not forgotten: the repository stayed locked"]
     assert {read(name).verdict for name in LEADERS} == {status.UNVERIFIED}
+
+
+# -- what could be read in part only ---------------------------------------------------------------------------------
+
+LEFT = "%s is no backup, and the repository keeps it: remove it with `restic forget %s`, from where it may be removed"
+
+
+def test_what_lacks_something_is_taken_away_when_all_goes_on(node: Node) -> None:
+    """It may have to wait long for others."""
+    frozen: list[list[str]] = []
+    node.repository.meanwhile = lambda: frozen.append(list(node.engine.frozen))
+    node.repository.partial = {"vol": "part1111"}
+    assert node.run("vol") == ["vol: " + LACKS]
+    assert node.repository.asked == ["snapshots", "discard part1111 patiently", "snapshots"]
+    assert frozen == [["of-shop_cache"], []]
+    assert (read("vol").verdict, read("vol").reason) == (status.FAILED, LACKS)
+    assert store.partial() == {}
+
+
+def test_what_lacks_something_is_noted_though_the_run_is_killed_then(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_container: str) -> None:
+        raise SystemExit(143)
+
+    node.repository.partial = {"vol": "part1111"}
+    monkeypatch.setattr(node.engine, "unpause", killed)
+    with pytest.raises(SystemExit):
+        node.run("vol")
+    assert store.partial() == {"part1111": LACKS}
+
+
+def test_what_can_not_be_taken_away_stays_noted(node: Node) -> None:
+    """The repository takes away nothing, and restic is content all the same."""
+    node.repository.partial, node.repository.keeps = {"etc": "part1111"}, ["part1111"]
+    assert node.run("etc") == ["etc: " + LACKS, LEFT % ("part1111", "part1111")]
+    assert store.partial() == {"part1111": LACKS}
+
+
+@pytest.mark.parametrize("failing", ["snapshots", "discard part1111 patiently"])
+def test_a_repository_that_can_not_be_asked_has_lost_nothing(node: Node, failing: str) -> None:
+    node.repository.partial, node.repository.fails = {"etc": "part1111"}, {failing: HostError("it is away")}
+    assert node.run("etc") == [
+        "etc: " + LACKS,
+        "what could be read in part only was not taken out of the repository: it is away",
+    ]
+    assert store.partial() == {"part1111": LACKS}
+
+
+def test_what_still_lacks_something_is_taken_away_first(node: Node) -> None:
+    store.note_partial("part1111", LACKS)
+    node.repository.held = ["part1111", "whole111"]
+    assert node.run("etc") == []
+    assert node.repository.asked == ["snapshots", "discard part1111 at once", "snapshots", "etc"]
+    assert node.repository.held == ["whole111"]
+    assert store.partial() == {}
+
+
+def test_what_somebody_else_has_taken_away_is_noted_no_more(node: Node) -> None:
+    store.note_partial("part1111", LACKS)
+    node.repository.held = ["whole111"]
+    assert node.run("raft") == []
+    assert node.repository.asked == ["snapshots"]
+    assert store.partial() == {}
+
+
+def test_what_can_not_be_taken_away_first_keeps_nothing_from_being_backed_up(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.note_partial("part1111", LACKS)
+    node.repository.held = ["part1111"]
+    node.repository.fails = {"discard part1111 at once": HostError("it is locked")}
+    assert node.run("etc") == []
+    assert "was not taken out of the repository: it is locked\n" in capsys.readouterr().out
+    assert node.repository.asked[2:] == ["etc", "snapshots", "discard part1111 patiently", "snapshots"]
+    assert store.partial() == {}
 
 
 # -- metrics ---------------------------------------------------------------------------------------------------------

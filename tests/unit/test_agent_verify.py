@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.flotilla.swarm.plugins.module_utils._agent import store, throwaway, trials, verify
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import databases, store, trials, verify
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent.throwaway import PLACE
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import restic, status
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import raft_state, swarm_state
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
@@ -85,11 +87,27 @@ def test_the_container_reaches_nobody_and_pulls_nothing(node: Node) -> None:
     for pair in (("--network", "none"), ("--cap-drop", "ALL"), ("--pull", "never"), ("--user", "70:70")):
         at = made.index(pair[0])
         assert made[at + 1] == pair[1]
-    assert made[-3:] == ["sleep", "sha256:1234", str(throwaway.LIFETIME)]
+    assert made[-3:-1] == ["sleep", "sha256:1234"]
     assert "--rm" in made
     (fed,) = node.repository.fed
-    assert fed[:5] == ["docker", "exec", "--interactive", "throw", "pg_restore"]
-    assert {"--no-owner", "--no-privileges", "--exit-on-error"} <= set(fed)
+    assert fed[:6] == ["docker", "exec", "--interactive", "throw", "sh", "-euc"]
+
+
+def test_a_trial_restores_as_the_restore_does_but_for_tablespaces(node: Node) -> None:
+    """Else a backup could be good here, and fail for an owner or a grant when it is needed."""
+    node.made("pg")
+    node.verify()
+    (fed,) = node.repository.fed
+    words = ["--create", "--clean", "--if-exists", "--no-tablespaces"]
+    assert fed[4:] == databases.undump("shop", "template1", *words, place=PLACE)
+
+
+def test_the_container_outlives_who_made_it_and_no_more(node: Node) -> None:
+    told = replace(settings(), deadline=50_000)
+    store.write_file(store.SETTINGS, json.dumps(told.as_dict()), 0o600)
+    node.made("pg")
+    node.verify()
+    assert node.docker.said("run")[-1] == str(told.limit)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +274,39 @@ def test_without_room_nothing_is_restored(node: Node, monkeypatch: pytest.Monkey
     monkeypatch.setattr(swarm_state, "free", lambda _path: 10 << 20)
     assert "has 10 MiB free, and 11 are needed: make room there" in node.verify()[0]
     assert node.repository.restored == []
+
+
+NOT_ALL = "restic could not read all of it: mend what it names (restic: open /etc/shop/a: permission denied)"
+
+
+def test_what_lacks_something_is_never_good_though_it_can_be_restored(node: Node, tree: Path) -> None:
+    node.made("etc", size=9)
+    node.repository.trees = {"aaaa1111": tree, "bbbb2222": tree}
+    assert node.verify() == []
+    proved = read("etc")
+    node.repository.held.append(snapshot("bbbb2222", "etc", minute=5))
+    store.note_partial("bbbb2222", NOT_ALL)
+    (problem,) = node.verify()
+    assert problem == "etc: the backup bbbb2222 is not good: it is not whole: %s; then back up again" % NOT_ALL
+    found = read("etc")
+    assert (found.verdict, found.snapshot, found.taken) == (status.FAILED, proved.snapshot, proved.taken)
+    assert (found.bytes, found.verified) == (9, proved.verified)
+    assert NOT_ALL in found.reason
+    assert len(node.repository.restored) == 1
+    node.repository.held.pop()
+    store.keep_partial([])
+    assert node.verify() == []
+    assert read("etc").verdict == status.GOOD
+
+
+def test_whether_something_is_lacking_must_be_known(node: Node, tree: Path) -> None:
+    node.made("etc", size=9)
+    node.repository.trees["aaaa1111"] = tree
+    before = read("etc")
+    (store.STATE / "partial.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(HostError, match=r"partial.json can't be read \(.*\): remove it, and back up again"):
+        node.verify()
+    assert read("etc") == before
 
 
 # -- the swarm's own -------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ SETTINGS = Settings(
     keep={"within": "30d", "last": 3},
     check_subset="5%",
     textfile="",
+    deadline=14400,
 )
 
 
@@ -155,6 +156,23 @@ def exit_error(code: int, message: str) -> str:
 )
 def test_a_failure_is_told_with_its_mend(code: int, stderr: str, said: str) -> None:
     assert said in restic.explain(code, stderr, SETTINGS)
+
+
+NO_SPACE = "no space left on device"
+
+
+@pytest.mark.parametrize("words", ["write /place/a: " + NO_SPACE, "disk quota exceeded"])
+def test_where_a_restore_finds_no_room_nobody_is_told_to_delete_backups(words: str) -> None:
+    said = restic.explain(1, exit_error(1, words), SETTINGS, "/place/{repository}")
+    begin = "there is no space left on this host for /place"
+    assert said.startswith(begin)
+    assert "swarm_backup_keep_within" not in said
+    assert SETTINGS.repository not in restic.explain(1, words, SETTINGS, "/place")
+
+
+def test_a_restore_for_whose_lock_there_is_no_room_names_the_repository() -> None:
+    said = restic.explain(1, "unable to create lock in backend: sftp: " + NO_SPACE, SETTINGS, "/place")
+    assert said.startswith("there is no space left where %s is" % SETTINGS.repository)
 
 
 def test_restics_own_words_are_one_line_without_its_json() -> None:

@@ -109,7 +109,6 @@ def test_a_repository_that_can_not_be_asked_is_not_absent(tool: Tool, code: int,
         (10, "", "there is no repository at /srv/backup"),
         (11, "", "stayed locked"),
         (12, "", "swarm_backup_password"),
-        (1, "write: no space left on device", "there is no space left where /srv/backup is"),
         (99, "what is this", r"restic failed \(exit status 99\).*what is this"),
     ],
 )
@@ -125,6 +124,18 @@ def test_a_failure_says_what_it_means(tool: Tool, code: int, words: str, said: s
         lambda: tool.restic().restore("abcd1234", "/", "/y"),
     ):
         with pytest.raises(HostError, match=said):
+            ask()
+
+
+def test_where_there_is_no_room_is_said(tool: Tool) -> None:
+    """Who restores writes to this host, and would be told to delete backups for want of room there."""
+    tool.fails(1, "write: no space left on device")
+    for ask, where in (
+        (lambda: tool.restic().backup_bytes(b"", "/x", JOB["definition"], SWARM), "where /srv/backup is"),
+        (lambda: tool.restic().restore("abcd1234", "/", "/y"), "for /y: make room"),
+        (lambda: tool.restic().dump_to("abcd1234", "/x", ["cat"]), "for /x: make room"),
+    ):
+        with pytest.raises(Unavailable, match="there is no space left (on this host )?" + where):
             ask()
 
 
@@ -170,18 +181,87 @@ def test_a_draft_is_nobodys_backup(tool: Tool) -> None:
     assert words[4:10] == ["--tag", "job=", "--tag", "kind=draft", "--tag", "swarm=" + SWARM]
 
 
-def test_half_a_source_leaves_no_snapshot(tool: Tool) -> None:
-    """Restic makes one all the same, and says so with its exit status alone."""
-    tool.does("case \"$*\" in *forget*) exit 0;; esac; printf '%%s\\n' %s; exit 3" % shlex.quote(SUMMARY))
+HALF = "printf '%%s\\n' %s; echo 'open /etc/x: permission denied' >&2; exit 3" % shlex.quote(SUMMARY)
+
+
+def test_a_draft_may_lack_what_has_gone_meanwhile(tool: Tool) -> None:
+    tool.does(HALF)
+    tool.restic().draft(["/etc"], SWARM)
+    tool.fails(1)
+    with pytest.raises(HostError):
+        tool.restic().draft(["/etc"], SWARM)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_half_a_source_is_no_backup_and_noted_at_once(tool: Tool, frozen: bool) -> None:
+    """Restic makes a snapshot all the same, and says so with its exit status alone.
+
+    It is not taken away yet: that may have to wait for others, and containers may stand still.
+    """
+    tool.does(HALF)
+    noted: dict[str, str] = {}
+    restic = Restic(settings(), tool.environment_file, noted.__setitem__)
     with pytest.raises(HostError, match="counts as no backup"):
-        tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
-    assert tool.asked == [called("etc", "--", "/etc"), ["forget", "abcd1234"]]
+        restic.backup_paths(["/etc"], JOB["etc"], SWARM, frozen=frozen)
+    assert list(noted) == ["abcd1234"]
+    assert "open /etc/x: permission denied" in noted["abcd1234"]
+    assert [words[-3:] for words in tool.asked] == [["swarm=" + SWARM, "--", "/etc"]]
 
 
-def test_half_a_source_that_can_not_be_taken_away_is_named(tool: Tool) -> None:
-    tool.does("printf '%%s\\n' %s; exit 3" % shlex.quote(SUMMARY))
-    with pytest.raises(HostError, match="abcd1234, is still there: remove it with `restic forget abcd1234`"):
+def test_half_a_source_that_can_not_be_noted_is_named(tool: Tool) -> None:
+    tool.does(HALF)
+    with pytest.raises(HostError, match="abcd1234, could not be noted: remove it with `restic forget abcd1234`"):
         tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
+
+
+def test_half_a_source_of_which_nothing_was_made_is_no_backup(tool: Tool) -> None:
+    tool.fails(3, "permission denied")
+    with pytest.raises(HostError, match=r"counts as no backup: mend what it names \(restic: permission denied\)$"):
+        tool.restic().backup_paths(["/etc"], JOB["etc"], SWARM)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_whether_what_was_discarded_is_gone_is_not_for_restic_to_say(tool: Tool, code: int) -> None:
+    """In an append-only repository nothing is removed, and restic 0.18 ends with 0, a newer one with 3."""
+    tool.fails(code, "unable to remove snapshot/abcd1234")
+    tool.restic().discard(["abcd1234", "ef567890"], patient=True)
+    assert tool.asked == [["forget", "abcd1234", "ef567890"]]
+
+
+def test_a_repository_out_of_which_nothing_can_be_discarded_now_says_so(tool: Tool) -> None:
+    tool.fails(1, "connection refused")
+    with pytest.raises(Unavailable, match="does not answer"):
+        tool.restic().discard(["abcd1234"], patient=True)
+
+
+def test_what_moves_data_has_as_long_as_was_declared(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(settings(), deadline=50_000)
+    given: list[float] = []
+
+    def run_bytes(_words: list[str], deadline: float, **_rest: object) -> tuple[int, bytes, str]:
+        given.append(deadline)
+        return 0, SUMMARY.encode(), ""
+
+    monkeypatch.setattr(command, "run_bytes", run_bytes)
+    restic = Restic(told, tool.environment_file)
+    restic.backup_bytes(b"", "/x", JOB["definition"], SWARM)
+    restic.draft(["/etc"], SWARM)
+    restic.check()
+    restic.restore("abcd1234", "/", "/y")
+    restic.dump("abcd1234", "/x")
+    restic.discard(["abcd1234"], patient=True)
+    assert given == [told.limit] * 6
+    assert told.limit > told.deadline
+    restic.discard(["abcd1234"], patient=False)
+    restic.backup_paths(["/etc"], JOB["etc"], SWARM, frozen=True)
+    assert given[6:] == [600.0, 900.0]
+
+
+def test_who_takes_a_file_has_as_long_as_was_declared(tool: Tool) -> None:
+    tool.does("exec yes")
+    restic = Restic(replace(settings(), deadline=-399), tool.environment_file)
+    with pytest.raises(HostError, match="sleep 60` has not ended in time"):
+        restic.dump_to("abcd1234", "/x", ["sleep", "60"])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._host import comman
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic
 
-SETTINGS = Settings("/srv/backup", 0, "cluster1", "n1", "manager", {"within": "30d", "last": 3}, "5%", "")
+SETTINGS = Settings("/srv/backup", 0, "cluster1", "n1", "manager", {"within": "30d", "last": 3}, "5%", "", 14400)
 MADE = '{"message_type":"summary","snapshot_id":"aaaa1111","total_bytes_processed":9,"total_duration":1.5}'
 # It is locked while the file is there, which a lock is; `unlock` removes one that is stale.
 LOCKED = (
@@ -81,6 +81,14 @@ def test_work_waits_longer_once_it_is_known_that_somebody_holds_it(repository: R
     first, _unlock, again = (tmp_path / "asked").read_text().splitlines()
     assert "--retry-lock 1h" not in first
     assert "--retry-lock 1h check" in again
+
+
+def test_while_containers_stand_still_a_lock_is_the_end(repository: Restic, tmp_path: Path) -> None:
+    """To unlock and to try again is time in which they do nothing."""
+    (tmp_path / "locked").touch()
+    with pytest.raises(HostError, match="stayed locked"):
+        repository.backup_paths([str(tmp_path)], Job("etc", "files"), "cluster1", frozen=True)
+    assert (tmp_path / "asked").read_text().split() == ["other"]
 
 
 def test_nobody_is_unlocked_without_need(repository: Restic, tmp_path: Path) -> None:

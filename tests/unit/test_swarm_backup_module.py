@@ -155,11 +155,11 @@ def test_a_status_that_is_being_written_is_passed_over(node: Node, capsys: pytes
     ("said", "problem"),
     [
         ("restic 0.18.0 compiled with go1.24.4 on linux/amd64\n", None),
-        ("restic 0.17.0-dev (compiled manually)\n", None),
+        ("restic 0.18.0-dev (compiled manually)\n", None),
         ("restic 1.0.0\n", None),
-        ("restic 0.16.4 compiled with go1.21\n", "restic 0.16 is too old: install restic 0.17 or newer"),
+        ("restic 0.17.3 compiled with go1.23\n", "restic 0.17 is too old: install restic 0.18 or newer"),
         ("restic 0.9.6\n", "restic 0.9 is too old"),
-        (None, "there is no restic on this host: install restic 0.17 or newer"),
+        (None, "there is no restic on this host: install restic 0.18 or newer"),
     ],
 )
 def test_restic_is_new_enough(monkeypatch: pytest.MonkeyPatch, said: str | None, problem: str | None) -> None:

@@ -23,7 +23,7 @@ from .._core.backup.settings import Settings
 from .._host import command, node_key, raft_state
 from .._host.errors import HostError
 from .._host.restic import Restic
-from . import raft
+from . import raft, store
 
 RECOVERY = Path("/var/lib/flotilla/recovery")
 STATE = "state"
@@ -104,25 +104,29 @@ def choose(snapshots: Sequence[Snapshot], asked: str, cluster_id: str) -> Snapsh
 
 
 def pick(snapshots: Sequence[Snapshot], asked: str, job: str, cluster_id: str) -> Snapshot:
-    """A job's snapshot with an ID, or its newest.
+    """A job's snapshot with an ID, or its newest; one that this node knows to lack something is none.
 
     Raises:
         HostError: there is none.
     """
-    own = [one for one in snapshots if one.job == job and one.swarm == cluster_id]
+    made = [one for one in snapshots if one.job == job and one.swarm == cluster_id]
+    lacking = store.partial()
+    own = [one for one in made if one.id not in lacking]
     newest = restic.newest(own, job, cluster_id)
     if newest is None:
         raise HostError("the repository holds no backup of %s of the swarm %s" % (job, cluster_id))
     if asked == LATEST:
         return newest
     # restic shows short IDs as well as long ones.
-    fitting = [one for one in own if asked.startswith(one.id) or (len(asked) > 3 and one.id.startswith(asked))]
+    fitting = [one for one in made if asked.startswith(one.id) or (len(asked) > 3 and one.id.startswith(asked))]
     if len(fitting) != 1:
         listed = ", ".join("%s (%s)" % (one.id, one.time) for one in sorted(own, key=lambda one: one.time)[-_LISTED:])
         raise HostError(
             "there is no one snapshot %s of %s of the swarm %s: name one of its newest, %s, or %s"
             % (asked, job, cluster_id, listed, LATEST)
         )
+    if fitting[0].id in lacking:
+        raise HostError("the snapshot %s is no backup: %s" % (fitting[0].id, lacking[fitting[0].id]))
     return fitting[0]
 
 

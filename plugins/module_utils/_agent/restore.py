@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +103,13 @@ def _made_by(host: str, snapshots: Sequence[Snapshot], asked: str, name: str) ->
 
 
 def _postgres(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
-    """All or nothing: one transaction replaces what the backup has."""
+    """All or nothing: one transaction replaces what the backup has. Only roles that were missing stay if it fails."""
     container = str(databases.container(engine, str(job.options["service"]))["Id"])
-    words = ["--clean", "--if-exists", "--no-owner", "--exit-on-error", "--single-transaction", "--no-password"]
-    words += ["--username=%s" % job.options["user"], "--dbname=%s" % job.options["database"]]
+    user, database = str(job.options["user"]), str(job.options["database"])
+    words = databases.undump(user, database, "--clean", "--if-exists", "--single-transaction")
     try:
-        argv = ["docker", "exec", "--interactive", "--env", _SETTINGS, container, "pg_restore", *words]
-        trials.feed_postgres(repository, job, snapshot, argv)
+        argv = ["docker", "exec", "--interactive", "--env", _SETTINGS, container, *words]
+        roles = trials.feed_postgres(repository, job, snapshot, argv)
     except HostError as error:
         raise HostError("the database is as it was: %s" % error) from error
 
@@ -114,7 +118,8 @@ def _postgres(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) 
         return command.demand(words, "the database was restored, and does not answer", _ASK_SECONDS)
 
     query = str(job.options["query"])
-    return trials.told(ask(trials.TABLES), query, ask(query), "there")
+    evidence = trials.told(ask(trials.TABLES), query, ask(query), "there")
+    return "; ".join(filter(None, (evidence, roles)))
 
 
 def _redis(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> str:
@@ -214,20 +219,63 @@ def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) ->
     Frozen is enough to read under somebody, and never to write: a database would go on with what it has in memory and
     with its open files, and write that over what was restored.
 
-    It is written over in place, so all of the backup is restored elsewhere first: a damaged one costs nothing then.
+    It is written over in place, so all of the backup is restored elsewhere first: a damaged one costs nothing then, nor
+    one for which there is no room or no time.
     """
     name = str(job.options["volume"])
     place = volumes.directory(engine, name)
     _unused(engine, name)
-    try:
-        _rehearse(repository, job, snapshot, place)
-    except HostError as error:
-        raise HostError("the volume %s is as it was: %s" % (name, error)) from error
+    with _there(name, "is as it was"):
+        begun = time.monotonic()
+        more = _rehearse(repository, job, snapshot, place)
+        _in_time(time.monotonic() - begun)
+        _has_room(Path(place), more, "what the volume does not have yet")
     # That took its time: asked again, for who has come meanwhile.
     _unused(engine, name)
-    repository.restore(snapshot, place, place, delete=True)
+    with _there(name, "holds a mixture now: restore it again before its service runs"):
+        repository.restore(snapshot, place, place, delete=True)
     files, found = measure(Path(place))
     return "%d files restored and compared, %d bytes" % (files, found)
+
+
+@contextlib.contextmanager
+def _there(name: str, now: str) -> Iterator[None]:
+    """Say what a volume holds now, when what is done with it fails or is stopped."""
+    try:
+        yield
+    except HostError as error:
+        raise HostError("the volume %s %s: %s" % (name, now, error)) from error
+    except SystemExit:  # by a signal, or by the deadline, which says so itself
+        sys.stderr.write("the volume %s %s\n" % (name, now))
+        raise
+
+
+def _in_time(seconds: float) -> None:
+    """See that so much time is left until the alarm of the deadline; without one there is no end of it.
+
+    Raises:
+        HostError: there is less.
+    """
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    if 0 < left < seconds:
+        raise HostError(
+            "to restore it elsewhere first took %d s, and %d s are left to write it over, which could be cut short: "
+            "give it a longer deadline (swarm_backup_deadline), and start it again" % (seconds, left)
+        )
+
+
+def _has_room(directory: Path, size: int, what: str) -> None:
+    """See that so many bytes can be written where a directory lies.
+
+    Raises:
+        HostError: there is no room.
+    """
+    needed, free = size * _ROOM, swarm_state.free(directory)
+    if free < needed:
+        raise HostError(
+            "there is no room for %s: %s has %d MiB free, and %d are needed: make room there"
+            % (what, directory, free >> 20, int(needed) >> 20)
+        )
 
 
 def _unused(engine: LocalEngine, name: str) -> None:
@@ -244,8 +292,8 @@ def _unused(engine: LocalEngine, name: str) -> None:
         )
 
 
-def _rehearse(repository: Restic, job: Job, snapshot: str, place: str) -> None:
-    """Restore all of a volume's backup into a directory that is thrown away.
+def _rehearse(repository: Restic, job: Job, snapshot: str, place: str) -> int:
+    """Restore all of a volume's backup into a directory that is thrown away; the bytes that the volume will need more.
 
     Raises:
         HostError: it can't be restored, or there is no room for it.
@@ -259,19 +307,24 @@ def _rehearse(repository: Restic, job: Job, snapshot: str, place: str) -> None:
         size = before.bytes if before is not None and before.snapshot == snapshot else None
     if size is None:  # what the volume has now is the nearest that is known
         size = swarm_state.size(root) if root.exists() else 0
-    needed, free = size * _ROOM, swarm_state.free(store.STAGING)
-    if free < needed:
-        raise HostError(
-            "there is no room to restore it beside the volume first: %s has %d MiB free, and %d are needed: make room "
-            "there" % (store.STAGING, free >> 20, int(needed) >> 20)
-        )
+    _has_room(store.STAGING, size, "all of it beside the volume first")
     try:
         staging.mkdir(mode=0o700)
         repository.restore(snapshot, place, str(staging))
+        return sum(max(0, _bytes(one) - _bytes(root / one.relative_to(staging))) for one in staging.rglob("*"))
     except OSError as error:
         raise HostError("%s can't be used: %s" % (staging, error.strerror)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _bytes(path: Path) -> int:
+    """What a file has on the disk. restic writes a file over, and removes what the backup does not have only then."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
 
 
 _PUT_BACK: dict[str, Callable[[Restic, Job, str, LocalEngine], str]] = {

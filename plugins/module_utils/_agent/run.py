@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 
 from .._core.backup import definition, jobs, restic, status, turns
@@ -40,23 +41,27 @@ def run(asked: str, settings: Settings, engine: LocalEngine) -> list[str]:
             store.say("%s: %s: %s" % (job.name, "backed up" if mine else "not backed up here", why))
             own += [job] if mine else []
         store.remember(own, wanted)
-        problems = _run_all(own, settings, engine)
+        repository = Restic(settings, note=store.note_partial)
+        for problem in _discard(repository, patient=False):
+            store.say(problem)
+        problems = _run_all(own, settings, engine, repository)
         if view.no_quorum and any(job.kind in jobs.OF_THE_SWARM for job in wanted):
             problems.append("the swarm itself is not backed up, for it has no quorum: %s" % view.no_quorum)
         store.write_metrics(settings.textfile)
     return problems
 
 
-def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[str]:
+def _run_all(own: list[Job], settings: Settings, engine: LocalEngine, repository: Restic) -> list[str]:
     if not own:
         return []
     swarm = cluster_id(settings, engine)
-    repository = Restic(settings)
     problems = []
     for position, job in enumerate(own, 1):
         store.say("%s: %d of %d" % (job.name, position, len(own)))
         problem = _run_one(job, settings, engine, repository, swarm)
         problems += [problem] if problem else []
+    # At the end, where nothing stands still any more: it may wait long for other nodes.
+    problems += _discard(repository, patient=True)
     if any(job.kind == jobs.DEFINITION for job in own):
         # The leader alone does it, so that it is done once.
         try:
@@ -64,6 +69,33 @@ def _run_all(own: list[Job], settings: Settings, engine: LocalEngine) -> list[st
         except (HostError, DeclarationError) as error:
             problems.append("what need not be kept was not forgotten: %s" % error)
     return problems
+
+
+def _discard(repository: Restic, *, patient: bool) -> list[str]:
+    """Take away the snapshots that are noted as no backups; what went wrong, one sentence each.
+
+    A note goes when its snapshot is seen to be gone, and never before: it keeps the snapshot from being taken for good.
+    """
+
+    def there(noted: Collection[str]) -> list[str]:
+        return sorted({one.id for one in repository.snapshots()}.intersection(noted))
+
+    try:
+        noted = store.partial()
+        if not noted:
+            return []
+        found = there(noted)
+        if found:
+            repository.discard(found, patient=patient)
+            found = there(found)
+        store.keep_partial(found)
+    except (HostError, DeclarationError) as error:
+        return ["what could be read in part only was not taken out of the repository: %s" % error]
+    return [
+        "%s is no backup, and the repository keeps it: remove it with `restic forget %s`, from where it may be removed"
+        % (snapshot, snapshot)
+        for snapshot in found
+    ]
 
 
 def make_repository(settings: Settings) -> bool:

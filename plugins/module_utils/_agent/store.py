@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,39 @@ def _own() -> set[str] | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise HostError("%s can't be read (%s): remove it, and back up again" % (path, error)) from error
+
+
+def partial() -> dict[str, str]:
+    """This node's snapshots that are no backups, as their sources could not be read as a whole: ID → what it lacks.
+
+    Raises:
+        HostError: it can't be told.
+    """
+    path = _partial()
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")).items())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise HostError("%s can't be read (%s): remove it, and back up again" % (path, error)) from error
+
+
+def note_partial(snapshot: str, lacks: str) -> None:
+    """Note of a snapshot what it lacks."""
+    _write_partial({**partial(), snapshot: lacks})
+
+
+def keep_partial(there: Collection[str]) -> None:
+    """Keep the notes of these snapshots alone: the others are gone."""
+    _write_partial({snapshot: lacks for snapshot, lacks in partial().items() if snapshot in there})
+
+
+def _write_partial(noted: Mapping[str, str]) -> None:
+    write_file(_partial(), json.dumps(noted, indent=2, sort_keys=True) + "\n", 0o600)
+
+
+def _partial() -> Path:
+    return STATE / "partial.json"
 
 
 def write_metrics(path: str) -> None:

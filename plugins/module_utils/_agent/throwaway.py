@@ -17,12 +17,11 @@ from .._engine.client import Json
 from .._host import command
 from .._host.errors import HostError
 from .._host.restic import Restic
+from . import store
 
 LABEL = "flotilla.swarm.throwaway"
 PLACE = "/flotilla"
 """Where its volume is."""
-LIFETIME = 4 * 3600
-"""Seconds after which it ends by itself, should whoever made it have been killed."""
 DEADLINE = 600.0
 """Seconds for one command in it that moves no data of the backup."""
 
@@ -85,6 +84,8 @@ def throwaway(container: Json, user: str, network: str = "none") -> Iterator[Thr
         HostError: it can't be made.
     """
     _sweep()
+    # It ends by itself, should whoever made it be killed; and not before nobody can be at work in it any more.
+    lifetime = store.settings().limit
     image = str((container.get("Config") or {}).get("Image") or container["Image"])
     made = command.demand(
         [
@@ -94,7 +95,7 @@ def throwaway(container: Json, user: str, network: str = "none") -> Iterator[Thr
             *("--oom-score-adj", "1000"),
             *("--user", _user(container) or user, "--volume", PLACE, "--workdir", PLACE),
             # Its own entry point would begin to fill a database.
-            *("--entrypoint", "sleep", str(container["Image"]), str(LIFETIME)),
+            *("--entrypoint", "sleep", str(container["Image"]), str(lifetime)),
         ],
         "a container of %s to restore into can't be made" % image,
         DEADLINE,

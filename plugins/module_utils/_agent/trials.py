@@ -21,6 +21,8 @@ LOAD_SECONDS = 900.0
 """For a Redis server to load what it was given."""
 TABLES = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 _ROWS = re.compile(r"\n\s*(?:DETAIL|CONTEXT|LINE \d+|Command was):")
+_DEPENDENT = re.compile(r"objects depend on it\n\s*DETAIL:\s*(.*?)\s*(?:\n\s*(?:HINT|Command was):|\Z)", re.DOTALL)
+"""The one detail that names objects, and no rows."""
 _RDB_ERROR = re.compile(r"RDB ERROR DETECTED ---\s*(.*)")
 _ANSWER_LENGTH = 200
 """Characters of a query's answer that are noted at most."""
@@ -53,23 +55,30 @@ def postgres(restic: Restic, job: Job, snapshot: str, container: Json) -> str:
         log = "--log=%s/log" % PLACE
         place.run("pg_ctl", "--pgdata=%s" % data, log, "--options=%s" % options, "--wait", "--timeout=120", "start")
         # The database is made anew as it was, with its encoding and its locale, even one that initdb has made.
-        words = ["--create", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--no-tablespaces"]
-        words += ["--exit-on-error", "--host=%s" % PLACE, "--username=%s" % user, "--dbname=template1"]
-        feed_postgres(restic, job, snapshot, place.argv("pg_restore", *words))
+        # Its tablespaces are directories of the other server, which are not here.
+        words = ["--create", "--clean", "--if-exists", "--no-tablespaces"]
+        argv = place.argv(*databases.undump(user, "template1", *words, place=PLACE))
+        feed_postgres(restic, job, snapshot, argv)
         ask = partial(_ask_postgres, place, job)
         return told(ask(TABLES), str(job.options["query"]), ask(str(job.options["query"])))
 
 
-def feed_postgres(restic: Restic, job: Job, snapshot: str, argv: Sequence[str]) -> None:
-    """Feed a dump into a command that is pg_restore.
+def feed_postgres(restic: Restic, job: Job, snapshot: str, argv: Sequence[str]) -> str:
+    """Feed a dump into a command that is ``databases.undump``; what that says of the roles it made, or nothing.
 
     Raises:
         HostError: it failed. Of what the server says, the lines that quote rows are left out.
     """
     try:
-        restic.dump_to(snapshot, databases.filename(job), argv)
+        return restic.dump_to(snapshot, databases.filename(job), argv).decode("utf-8", "replace").strip()
     except HostError as error:
-        raise type(error)(_ROWS.split(str(error))[0].strip()) from error
+        whole = str(error).replace(" ".join(argv), "pg_restore")  # a script is no sentence
+        said, dependent = _ROWS.split(whole)[0].strip(), _DEPENDENT.search(whole)
+        if dependent:
+            said += " (%s): drop what was added since the backup, and start again; nothing was changed" % (
+                "; ".join(line.strip() for line in dependent[1].splitlines())
+            )
+        raise type(error)(said) from error
 
 
 def _ask_postgres(place: Throwaway, job: Job, query: str) -> str:

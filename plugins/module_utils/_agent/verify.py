@@ -82,8 +82,11 @@ def _verify_one(
         store.say("%s: not verified here: %s has made a newer backup of it" % (job.name, newest.host))
         return ""
     known = before.snapshot == newest.id
-    taken = before.taken if known else newest.time
+    lacks = store.partial().get(newest.id, "")
+    # Where this one is none, the last backup is still the one before.
+    taken = before.taken if known or lacks else newest.time
     try:
+        _is_whole(lacks)
         evidence = _evidence(job, newest, before.bytes if known else None, engine, repository, settings)
     except (Refused, Unavailable) as error:
         # It tells nothing of the backup, good or bad.
@@ -91,6 +94,16 @@ def _verify_one(
     except (HostError, EngineError, DeclarationError) as error:
         return _note(job, before, settings, newest.id, taken, reason=str(error))
     return _note(job, before, settings, newest.id, taken, evidence=evidence)
+
+
+def _is_whole(lacks: str) -> None:
+    """See that nothing was noted that a snapshot lacks: it can be restored all the same.
+
+    Raises:
+        HostError: something was.
+    """
+    if lacks:
+        raise HostError("it is not whole: %s; then back up again" % lacks)
 
 
 def _note(

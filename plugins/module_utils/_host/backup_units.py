@@ -17,8 +17,8 @@ STATUS = Path("/var/lib/flotilla/backup/status")
 RUN = "flotilla-backup@%s.service"
 VERIFY = "flotilla-verify@%s.service"
 
-RESTIC_MINIMUM = (0, 17)
-"""The oldest that tells a missing repository, a lock and a wrong password apart, by its exit status."""
+RESTIC_MINIMUM = (0, 18)
+"""The oldest for which a file that goes away while it is backed up is no failure (restic#2165): some always do."""
 RESTIC_MEND = "install restic %d.%d or newer, from its own releases into /usr/local/bin where the distribution is older"
 _RESTIC = re.compile(r"restic (\d+)\.(\d+)")
 _LINES = 20

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,8 +20,6 @@ from .._core.backup.settings import ENVIRONMENT, Settings
 from . import command
 from .errors import HostError
 
-DEADLINE = 4 * 3600.0
-"""Seconds for what moves data: longer than any unit of this collection lets it run."""
 SHORT = 600.0
 """Seconds for what moves none; it holds the five minutes that restic waits for a lock."""
 FROZEN = 900.0
@@ -33,12 +31,26 @@ class Unavailable(HostError):
     """The repository can't be used now. That tells nothing of what is in it."""
 
 
-class Restic:
-    """The repository of a node's settings."""
+def _nobody(_snapshot: str, _lacks: str) -> None:
+    raise HostError("nobody notes such things here")
 
-    def __init__(self, settings: Settings, environment: Path = Path(ENVIRONMENT)) -> None:
+
+class Restic:
+    """The repository of a node's settings.
+
+    Args:
+        note: is told at once, before anything else is done, of each snapshot that lacks a part of its source, and what.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Path = Path(ENVIRONMENT),
+        note: Callable[[str, str], None] = _nobody,
+    ) -> None:
         self._settings = settings
         self._environment = _variables(environment)
+        self._note = note
 
     def exists(self) -> bool:
         """Whether there is a repository, which the password opens.
@@ -80,13 +92,17 @@ class Restic:
             HostError: one of them is not there; or it failed, and there is no snapshot.
         """
         self._all_there(paths)
-        deadline, wait = (FROZEN, restic.NO_WAIT) if frozen else (DEADLINE, "")
-        return self._backup(["--", *paths], restic.tags(job.name, job.kind, swarm), deadline=deadline, wait=wait)
+        return self._backup(["--", *paths], restic.tags(job.name, job.kind, swarm), frozen=frozen)
 
     def draft(self, paths: Sequence[str], swarm: str) -> None:
-        """Bring into the repository what lies there now, so that a backup of the same paths has little left to do."""
+        """Bring into the repository what lies there now, so that a backup of the same paths has little left to do.
+
+        What can't be read is passed over: it may be gone a moment later, and the backup will say so if not.
+        """
         self._all_there(paths)
-        self._backup(["--", *paths], restic.tags("", restic.DRAFT, swarm))
+        code, out, err = self._make(["--", *paths], restic.tags("", restic.DRAFT, swarm))
+        if code not in (0, restic.UNREADABLE_SOURCE):
+            raise self._failure(code, err or out)
 
     @staticmethod
     def _all_there(paths: Sequence[str]) -> None:
@@ -106,18 +122,11 @@ class Restic:
         return self._backup(source, restic.tags(job.name, job.kind, swarm), data)
 
     def _backup(
-        self,
-        source: Sequence[str],
-        tags: Sequence[str],
-        given: bytes | None = None,
-        *,
-        deadline: float = DEADLINE,
-        wait: str = "",
+        self, source: Sequence[str], tags: Sequence[str], given: bytes | None = None, *, frozen: bool = False
     ) -> Summary:
-        words = ["backup", "--quiet", "--host", self._settings.node, *tags, *source]
-        code, out, err = self._run(words, deadline, given, wait)
+        code, out, err = self._make(source, tags, given, frozen=frozen)
         if code == restic.UNREADABLE_SOURCE:
-            self._discard(out, restic.explain(code, err, self._settings))
+            self._refuse(out, restic.explain(code, err, self._settings))
         if code != 0:
             raise self._failure(code, err or out)
         try:
@@ -125,20 +134,42 @@ class Restic:
         except ValueError as error:
             raise HostError(str(error)) from error
 
-    def _discard(self, out: str, why: str) -> None:
-        """Take away what restic made of a source that it could not read as a whole, and fail.
+    def _make(
+        self, source: Sequence[str], tags: Sequence[str], given: bytes | None = None, *, frozen: bool = False
+    ) -> tuple[int, str, str]:
+        words = ["backup", "--quiet", "--host", self._settings.node, *tags, *source]
+        deadline, wait = (FROZEN, restic.NO_WAIT) if frozen else (self._settings.limit, "")
+        return self._run(words, deadline, given, wait)
 
-        Else it would be the newest snapshot, it can be restored, and nobody would see what it lacks.
+    def _refuse(self, out: str, why: str) -> None:
+        """Note what restic made of a source that it could not read as a whole, and fail.
+
+        Else it would be the newest snapshot, it can be restored, and nobody would see what it lacks. It is taken away
+        later (``discard``): that may have to wait for others, and containers may stand still now.
         """
         try:
             made = restic.parse_summary(out).snapshot
         except ValueError as error:
             raise HostError(why) from error
-        code, _out, err = self._run(["forget", made], DEADLINE)
-        if code != 0:
-            mend = "%s; what it made of it, %s, is still there: remove it with `restic forget %s` (%s)"
-            raise HostError(mend % (why, made, made, restic.explain(code, err, self._settings)))
+        try:
+            self._note(made, why)
+        except HostError as error:
+            mend = "%s; what it made of it, %s, could not be noted: remove it with `restic forget %s` (%s)"
+            raise HostError(mend % (why, made, made, error)) from error
         raise HostError(why)
+
+    def discard(self, snapshots: Sequence[str], *, patient: bool) -> None:
+        """Forget these. Whether they are gone is for ``snapshots`` to say.
+
+        Where one can't be removed, as in an append-only repository, restic 0.18 ends with 0 all the same, and newer
+        ones with 3 (restic#5233).
+
+        Args:
+            patient: wait for who uses the repository as long as work does.
+        """
+        code, out, err = self._run(["forget", *snapshots], self._settings.limit if patient else SHORT)
+        if code not in (0, restic.PARTLY_FORGOTTEN):
+            raise self._failure(code, err or out)
 
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, the oldest first."""
@@ -157,13 +188,13 @@ class Restic:
             if (one.kind, one.swarm) == (restic.DRAFT, swarm) and moments.parse(one.time) < old
         ]
         if drafts:
-            self._demand(["forget", *drafts], DEADLINE)
+            self._demand(["forget", *drafts], self._settings.limit)
         for words in restic.forgetting(swarm, self._settings.keep):
-            self._demand(words, DEADLINE)
+            self._demand(words, self._settings.limit)
 
     def check(self) -> None:
         """Prove that the repository is whole, reading as much of its data as the settings say."""
-        self._demand(["check", "--read-data-subset", self._settings.check_subset], DEADLINE)
+        self._demand(["check", "--read-data-subset", self._settings.check_subset], self._settings.limit)
 
     def restore(self, snapshot: str, path: str, target: str, *, delete: bool = False) -> None:
         """Put what lay below a path into a directory, and read it once more to compare.
@@ -182,11 +213,11 @@ class Restic:
             "--verify",
             *(["--delete"] if delete else []),
         ]
-        self._demand(words, DEADLINE)
+        self._demand(words, self._settings.limit, target)
 
     def dump(self, snapshot: str, path: str) -> bytes:
         """The content of one file of a snapshot, in memory."""
-        return self._demand(["dump", snapshot, path], DEADLINE)
+        return self._demand(["dump", snapshot, path], self._settings.limit)
 
     def dump_to(self, snapshot: str, path: str, argv: Sequence[str]) -> bytes:
         """Feed one file of a snapshot into a command; the command's output.
@@ -199,37 +230,37 @@ class Restic:
             raise HostError("%s is not installed on this host" % argv[0])
         words = [*self._begin(restic.LOCK_WAIT_OF_WORK), "dump", snapshot, path]
         with tempfile.TemporaryFile() as said:
-            source = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+            with subprocess.Popen(  # pylint: disable=ansible-bad-function
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,
                 env=command.environment_with(self._environment),
-            )
-            try:
-                taker = _take(source, [program, *argv[1:]])
-            finally:
-                command.end(source)
-                code = source.returncode
+            ) as source:
+                try:
+                    taker = _take(source, [program, *argv[1:]], self._settings.limit)
+                finally:
+                    command.end(source)
+            code = source.returncode
             said.seek(0)
             words_of_restic = said.read().decode("utf-8", "replace")
         # A taker that ends early breaks the pipe, which is not restic's failure; the other way round, it is.
         if code not in (0, -signal.SIGPIPE):
-            raise self._failure(code, words_of_restic)
+            raise self._failure(code, words_of_restic, path)
         if taker.returncode != 0:
             last = taker.stderr.decode("utf-8", "replace").strip() or "status %d" % taker.returncode
             raise HostError("`%s` says: %s" % (" ".join(argv), last))
         return taker.stdout
 
-    def _demand(self, words: Sequence[str], deadline: float) -> bytes:
+    def _demand(self, words: Sequence[str], deadline: float, target: str = "") -> bytes:
         code, out, err = self._ask(words, deadline)
         if code != 0:
-            raise self._failure(code, err or out.decode("utf-8", "replace"))
+            raise self._failure(code, err or out.decode("utf-8", "replace"), target)
         return out
 
-    def _failure(self, code: int, said: str) -> HostError:
+    def _failure(self, code: int, said: str, target: str = "") -> HostError:
         kind = Unavailable if restic.is_passing(code, said) else HostError
-        return kind(restic.explain(code, said, self._settings))
+        return kind(restic.explain(code, said, self._settings, target))
 
     def _run(
         self, words: Sequence[str], deadline: float, given: bytes | None = None, wait: str = ""
@@ -244,11 +275,11 @@ class Restic:
 
         What is killed leaves its lock in the repository, and restic never takes it away by itself: one of a dump keeps
         everybody from pruning and checking, one of a prune from everything. `restic unlock` removes those alone whose
-        process is gone from this host, or gave no sign for half an hour.
+        process is gone from this host, or gave no sign for half an hour. Who must not wait has no time for that.
         """
         first = [*self._begin(wait), *words]
         answer = command.run_bytes(first, deadline, given=given, environment=self._environment)
-        if answer[0] != restic.LOCKED:
+        if answer[0] != restic.LOCKED or wait == restic.NO_WAIT:
             return answer
         command.run_bytes([*self._begin(), "unlock"], SHORT, environment=self._environment)
         again = [*self._begin(wait or (restic.LOCK_WAIT_OF_WORK if deadline > SHORT else "")), *words]
@@ -266,7 +297,7 @@ class Restic:
         return program
 
 
-def _take(source: subprocess.Popen[bytes], argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+def _take(source: subprocess.Popen[bytes], argv: Sequence[str], deadline: float) -> subprocess.CompletedProcess[bytes]:
     """Have a command read what another one writes, to the end of both."""
     try:
         taker = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -274,7 +305,7 @@ def _take(source: subprocess.Popen[bytes], argv: Sequence[str]) -> subprocess.Co
             stdin=source.stdout,
             capture_output=True,
             env=command.environment_with(),
-            timeout=DEADLINE,
+            timeout=deadline,
             check=False,
         )
         if source.stdout is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How restic is called, and what it says (0.17 and newer; https://restic.readthedocs.io/en/stable/075_scripting.html)."""
+"""How restic is called, and what it says (0.18 and newer; https://restic.readthedocs.io/en/stable/075_scripting.html)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .settings import KNOWN_HOSTS, PASSWORD, SSH_KEY, Settings
 
 FATAL = 1
 UNREADABLE_SOURCE = 3
+PARTLY_FORGOTTEN = 3
 NO_REPOSITORY = 10
 LOCKED = 11
 WRONG_PASSWORD = 12
@@ -137,6 +138,8 @@ def _ssh(repository: str, port: int) -> list[str]:
 
 _AS_THEY_WERE = "the backups that it has are as they were"
 _NO_ROOM = "no space left|disk quota exceeded|disk full"
+_NO_LOCK = "unable to create lock"
+_NO_ROOM_HERE = "there is no space left on this host for {target}: make room there; " + _AS_THEY_WERE
 _AWAY = (
     "connection (?:refused|timed out|closed|reset|lost)|no route to host|network is unreachable|no such host|"
     "could not resolve hostname|timeout, server|unable to start the sftp session"
@@ -187,13 +190,19 @@ _SYMPTOMS: Mapping[str, str] = {
 }
 
 
-def explain(code: int, stderr: str, settings: Settings) -> str:
-    """What a failed call means and how to mend it: one sentence, and what restic said."""
+def explain(code: int, stderr: str, settings: Settings, target: str = "") -> str:
+    """What a failed call means and how to mend it: one sentence, and what restic said.
+
+    Args:
+        target: what it restores, or where to, on this host; empty where it writes into the repository alone.
+    """
     words = " ".join(_words(stderr).split())
-    fitting = (mend for pattern, mend in _SYMPTOMS.items() if re.search(pattern, words, re.IGNORECASE))
+    # Who restores writes no more than a lock into the repository. To make room there would cost backups.
+    here = {_NO_ROOM: _NO_ROOM_HERE} if target and _NO_LOCK not in words else {}
+    fitting = (mend for pattern, mend in {**_SYMPTOMS, **here}.items() if re.search(pattern, words, re.IGNORECASE))
     meaning = _MEANINGS.get(code) or next(fitting, "restic failed (exit status %d): mend what it names" % code)
     # Replaced one by one: a repository may have braces of its own.
-    sentence = meaning.replace("{repository}", shown(settings.repository))
+    sentence = meaning.replace("{target}", target).replace("{repository}", shown(settings.repository))
     said = shown(words)
     if len(said) > _WORDS_LENGTH:
         said = "... " + said[-_WORDS_LENGTH:]

@@ -26,6 +26,8 @@ STATE_DIRECTORY = "/var/lib/flotilla/backup"
 RUN_DIRECTORY = "/run/flotilla/backup"
 
 ROLES = ("manager", "worker")
+MARGIN = 400
+"""Seconds by which a command may outlast the deadline: systemd ends the unit first, and lets it tidy up for 300 s."""
 _MEND = "run the role swarm_backup on this host again"
 _TYPES: Mapping[str, type] = {
     "repository": str,
@@ -38,6 +40,7 @@ _TYPES: Mapping[str, type] = {
     "textfile": str,
     "jobs": list,
 }
+_KEYS = (*_TYPES, "deadline")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Settings:
         keep: ``within``, a duration as restic writes it, and ``last``, a number of snapshots.
         check_subset: how much of the repository a verification reads, as restic writes it.
         textfile: where the metrics go; empty is nowhere.
+        deadline: seconds after which systemd ends a backup or a verification.
     """
 
     repository: str
@@ -63,7 +67,13 @@ class Settings:
     keep: Mapping[str, Any]
     check_subset: str
     textfile: str
+    deadline: int
     jobs: tuple[Job, ...] = ()
+
+    @property
+    def limit(self) -> int:
+        """Seconds for one command that moves data: systemd is to end it with its unit, and nobody before."""
+        return self.deadline + MARGIN
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in settings.json."""
@@ -80,7 +90,7 @@ class Settings:
         problems = _problems(data)
         if problems:
             raise DeclarationError(*("%s: %s: %s" % (FILE, problem, _MEND) for problem in problems))
-        values = {key: data[key] for key in _TYPES}
+        values = {key: data[key] for key in _KEYS}
         return cls(**{**values, "jobs": tuple(Job.from_dict(job) for job in data["jobs"])})
 
 
@@ -89,12 +99,14 @@ def _problems(data: object) -> list[str]:
         return ["it holds no dictionary"]
     if data.get("format") != FORMAT:
         return ["its format is %r, and this agent reads %d" % (data.get("format"), FORMAT)]
-    found = ["%s is missing" % key for key in _TYPES if key not in data]
+    found = ["%s is missing" % key for key in _KEYS if key not in data]
     found += [
         "%s is no %s" % (key, wanted.__name__.lower())
         for key, wanted in _TYPES.items()
         if key in data and (not isinstance(data[key], wanted) or isinstance(data[key], bool))
     ]
+    if "deadline" in data and not _is_seconds(data["deadline"]):
+        found.append("deadline is %r: set swarm_backup_deadline to a whole number above 0" % (data["deadline"],))
     if found:
         return found
     if not data["repository"] or not data["node"]:
@@ -104,6 +116,10 @@ def _problems(data: object) -> list[str]:
     found += ["keep.%s is missing" % key for key in ("within", "last") if key not in data["keep"]]
     found += ["jobs[%d] is no job" % position for position, job in enumerate(data["jobs"]) if not _is_job(job)]
     return found
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _is_job(job: object) -> bool:
