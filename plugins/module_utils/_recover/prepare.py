@@ -133,8 +133,8 @@ def _key(state: Path, wanted: Request) -> str:
 def _was_locked(root: Path, node_id: str) -> bool:
     """Whether this node's key was locked in a state that was set aside here by a recovery which failed late.
 
-    That leaves the key open, and older than any; it alone would say that there was no autolock. What an earlier recovery
-    has set aside tells of another time.
+    That leaves the key open, and older than any; it alone would say that there was no autolock. What an earlier
+    recovery has set aside tells of another time.
     """
     if read_key(root / node_key.KEY).headers.get(key_core.VERSION) != key_core.OLDEST:
         return False

@@ -93,8 +93,8 @@ def may_force(survivor: Evidence, others: Sequence[Evidence], cluster_id: str, *
     if leading:
         reasons.append(
             "the swarm %s has its quorum, which answers on %s: mend what keeps the others from these, or, if they have "
-            "just died, run again in half a minute, when a leader that was left alone has seen it. Where a recovery was "
-            "broken off when managers joined again, playbooks/phase1_swarm_setup.yml joins those that are left"
+            "just died, run again in half a minute, when a leader that was left alone has seen it. Where a recovery "
+            "was broken off when managers joined again, playbooks/phase1_swarm_setup.yml joins those that are left"
             % (cluster_id, ", ".join(leading))
         )
     if not others and not survivor.knows:
@@ -286,6 +286,13 @@ def _is_silent(result: Mapping[str, Any]) -> bool:
     return bool(result.get("failed")) and not spoke
 
 
+_NO_STATE = (
+    "no host holds a manager's state of a swarm: if all managers are lost, playbooks/dr/full_rebuild.yml. If a recovery "
+    "was broken off here, look for swarm.aside-* below /var/lib/docker on its survivor first: that is the state of "
+    "before, and goes back by its name (while the engine is stopped, mv it to swarm)"
+)
+
+
 def _choose(seen: Mapping[str, _Host], survivor: str) -> tuple[_Host | None, str]:
     """The host to go on with, or why there is none."""
     holders = [host for host in seen.values() if host.is_manager]
@@ -300,12 +307,7 @@ def _choose(seen: Mapping[str, _Host], survivor: str) -> tuple[_Host | None, str
     if leading is not None:
         return leading, ""
     if not holders:
-        return (
-            None,
-            "no host holds a manager's state of a swarm: if all managers are lost, playbooks/dr/full_rebuild.yml. If a "
-            "recovery was broken off here, look for swarm.aside-* below /var/lib/docker on its survivor first: it is the "
-            "state of before, and goes back by its name (mv it to swarm while the engine is stopped)",
-        )
+        return None, _NO_STATE
     names = ", ".join(host.name for host in running or holders)
     return None, "%s hold a manager's state: name the one to go on with, with -e survivor=" % names
 
