@@ -288,8 +288,8 @@ def _is_silent(result: Mapping[str, Any]) -> bool:
 
 _NO_STATE = (
     "no host holds a manager's state of a swarm: if all managers are lost, playbooks/dr/full_rebuild.yml. If a "
-    "recovery was broken off here, look for swarm.aside-* below /var/lib/docker on its survivor first: that is the state "
-    "of before, and goes back by its name (while the engine is stopped, mv it to swarm)"
+    "recovery was broken off here, look for swarm.aside-* below /var/lib/docker on its survivor first: that is the "
+    "state of before, and goes back by its name (while the engine is stopped, mv it to swarm)"
 )
 
 
