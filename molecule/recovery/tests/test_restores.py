@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.support.lab import Lab
 from tests.support.lab_backup import Backups, complete
-from tests.support.lab_recovery import DATABASE_NODE, POSTGRES, Recovery
+from tests.support.lab_recovery import DATABASE_NODE, POSTGRES, ROWS, Recovery
 
 Say = Callable[[str], None]
 
@@ -18,19 +18,37 @@ REDIS = "medianest_redis"
 VOLUME = "/var/lib/docker/volumes/medianest_redis-data/_data"
 
 
+READER = "recovery_reader"
+"""A role of the database's server, which the application knows nothing of."""
+
+
 def restore(lab: Lab, kind: str, job: str) -> str:
+    """What the runbook says of what it restored, and after how long."""
     run = lab.playbook(f"playbooks/dr/restore_{kind}.yml", "-e", f"job={job}", "-e", f"confirm={job}")
     assert run.returncode == 0, run.stdout
     lab.wait("all services are complete", lambda: complete(lab), 120)
-    (line,) = [line for line in run.stdout.splitlines() if f"{job} is restored after" in line]
-    return line.strip()
+    said = [
+        line.strip() for line in run.stdout.splitlines() if f"{job}: snapshot" in line or f"{job} is restored" in line
+    ]
+    assert said[-1].count("is restored after") == 1, run.stdout
+    return " ".join(said)
 
 
 def test_a_database_goes_back_while_it_runs(lab: Lab, backups: Backups, recovery: Recovery, say: Say) -> None:
-    rows, container = recovery.write_rows(10), recovery.container(DATABASE_NODE, POSTGRES)
-    assert backups.run(DATABASE_NODE, "medianest-postgres"), backups.words(DATABASE_NODE, "medianest-postgres")
-    assert recovery.write_rows(5) == rows + 5
-    say(restore(lab, "database", "medianest-postgres"))
+    """With the roles that the server does not have any more: what was granted to them could not come back else."""
+    job, rows, container = "medianest-postgres", recovery.write_rows(10), recovery.container(DATABASE_NODE, POSTGRES)
+    recovery.query(f"CREATE ROLE {READER} LOGIN; GRANT SELECT ON {ROWS} TO {READER}")
+    try:
+        assert backups.run(DATABASE_NODE, job), backups.words(DATABASE_NODE, job)
+        assert backups.run(DATABASE_NODE, job, verify=True), backups.words(DATABASE_NODE, job, verify=True)
+        recovery.query(f"DROP OWNED BY {READER}; DROP ROLE {READER}")
+        assert recovery.write_rows(5) == rows + 5
+        said = restore(lab, "database", job)
+        say(said)
+        assert f"roles made without a password: {READER}" in said
+        assert recovery.query(f"SELECT has_table_privilege('{READER}', '{ROWS}', 'SELECT')") == "t"
+    finally:
+        recovery.query(f"DROP OWNED BY {READER}; DROP ROLE {READER}")
     assert recovery.count_rows() == rows
     assert recovery.container(DATABASE_NODE, POSTGRES) == container
     lab.fetch()
