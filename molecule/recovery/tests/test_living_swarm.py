@@ -67,7 +67,7 @@ def a_second_swarm(lab: Lab, node: str) -> Iterator[None]:
         f'chain {hook} {{ type filter hook {hook} priority -10; {way} != "lo" tcp dport 2377 drop; }}'
         for hook, way in (("input", "iifname"), ("output", "oifname"))
     ]
-    lab.run(node, "nft %s", f"table inet {APART} {{ {' '.join(drops)} }}")
+    lab.run(node, "nft %s", f"table inet {APART} {{ {'; '.join(drops)}; }}")
     try:
         lab.run(node, "docker swarm init --force-new-cluster --advertise-addr %s", address(node))
         yield
