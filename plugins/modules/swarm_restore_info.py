@@ -44,6 +44,7 @@ RETURN = r"""
 jobs:
   description:
     - The jobs. C(here) tells whether it is this node's, and C(reason) why or why not.
+    - C(there) tells the same, and is also true of a volume that is on this node while nothing uses it.
     - C(stop) lists the services that have to stand still, because they use the volume.
     - C(node) is the inventory name of this node.
   returned: success
@@ -53,6 +54,7 @@ jobs:
     - job: medianest-redis-data
       node: w1
       here: true
+      there: true
       reason: the volume medianest_redis-data is here
       stop:
         - {stack: medianest, service: redis}

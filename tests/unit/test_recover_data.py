@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._agent import store
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.jobs import Job
+from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import NotFound
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
 from ansible_collections.flotilla.swarm.plugins.module_utils._recover import data
 
@@ -23,6 +24,7 @@ JOBS = (
     Job("db", "redis", 26, {"service": "shop_redis", "password_file": ""}),
     Job("elsewhere", "postgres", 26, {"service": "shop_db"}),
     Job("crash", "volume", 26, {"volume": "shop_data", "consistency": "crash"}),
+    Job("gone", "volume", 26, {"volume": "shop_uploads"}),
     Job("frozen", "volume", 26, {"volume": "shop_data", "consistency": "paused"}),
 )
 
@@ -31,6 +33,7 @@ class Node:
     """A worker with a database, and a volume that a service uses."""
 
     def __init__(self, **labels: str) -> None:
+        self.runs = True
         mounts = [{"Type": "volume", "Name": "shop_data"}]
         self.container = {"Id": "c", "Names": ["/redis"], "Labels": labels, "Mounts": mounts}
 
@@ -38,7 +41,12 @@ class Node:
         return {"Swarm": {"NodeID": "id", "LocalNodeState": "active"}}
 
     def containers(self, **_filters: str) -> list[dict[str, Any]]:
-        return [self.container]
+        return [self.container] if self.runs else []
+
+    def volume(self, name: str) -> dict[str, Any]:
+        if name != "shop_data":
+            raise NotFound("no such volume")
+        return {}
 
 
 def places(monkeypatch: pytest.MonkeyPatch, node: Node, *names: str) -> list[dict[str, Any]]:
@@ -58,6 +66,17 @@ def test_a_volume_needs_its_service_stopped_also_one_that_is_frozen_for_its_back
         ("frozen", True, [{"stack": "shop", "service": "redis"}]),
     ]
     assert {one["node"] for one in found} == {"w1"}
+
+
+def test_a_volume_is_there_also_while_nobody_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(**OWN)
+    node.runs = False
+    found = places(monkeypatch, node, "db", "crash", "gone")
+    assert [(one["job"], one["here"], one["there"]) for one in found] == [
+        ("db", False, False),
+        ("crash", False, True),
+        ("gone", False, False),
+    ]
 
 
 def test_what_can_not_be_stopped_and_started_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,8 @@ def write(found: Status) -> None:
 def remember(own: Sequence[Job], wanted: Sequence[Job]) -> None:
     """Note which of these jobs are this node's now, for the metrics: a job that moved is another node's to tell of.
 
-    Of a volume that is here no more nothing stays noted: each node's has to be backed up, and this one has none.
+    Of a volume that nobody has used here for as long as a backup may be old nothing stays noted: each node's has to be
+    backed up, and this one has none.
 
     Args:
         own: those that are.
@@ -102,8 +103,11 @@ def remember(own: Sequence[Job], wanted: Sequence[Job]) -> None:
     names = {job.name for job in own}
     write_file(STATE / "own.json", json.dumps(sorted(kept | names)) + "\n", 0o600)
     for job in wanted:
-        if job.kind == jobs.VOLUME and job.name not in names:
-            _path(job.name).unlink(missing_ok=True)
+        noted = read(job.name) if job.kind == jobs.VOLUME and job.name not in names else None
+        if noted is not None and moments.parse(noted.attempted) < datetime.now(timezone.utc) - timedelta(
+            hours=job.max_age
+        ):
+            _path(job.name).unlink()
 
 
 def _own() -> set[str] | None:

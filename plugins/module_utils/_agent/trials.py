@@ -75,7 +75,7 @@ def feed_postgres(restic: Restic, job: Job, snapshot: str, argv: Sequence[str]) 
         whole = str(error).replace(" ".join(argv), "pg_restore")  # a script is no sentence
         said, dependent = _ROWS.split(whole)[0].strip(), _DEPENDENT.search(whole)
         if dependent:
-            said += " (%s): drop what was added since the backup, and start again; nothing was changed" % (
+            said += " (%s): drop what was added since the backup, and start again" % (
                 "; ".join(line.strip() for line in dependent[1].splitlines())
             )
         raise type(error)(said) from error

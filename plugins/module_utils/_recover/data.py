@@ -11,6 +11,7 @@ from typing import Any
 from .._agent import store
 from .._agent.turns import look as look_at_node
 from .._core.backup import jobs, turns
+from .._engine.errors import NotFound
 from .._engine.local import LocalEngine
 from .._host.errors import HostError
 
@@ -35,11 +36,23 @@ def restore_places(path: str, names: Sequence[str]) -> list[dict[str, Any]]:
             "job": job.name,
             "node": settings.node,
             "here": here,
+            "there": here or _is_there(engine, job),
             "reason": reason,
             "stop": _users(engine, job) if here else [],
         }
         for job, here, reason in turns.mine([by_name[name] for name in names], look_at_node(engine, settings.node))
     ]
+
+
+def _is_there(engine: LocalEngine, job: jobs.Job) -> bool:
+    """Whether a volume is on this node, though nothing uses it: its service may be scaled to 0, or gone elsewhere."""
+    if job.kind != jobs.VOLUME:
+        return False
+    try:
+        engine.volume(str(job.options["volume"]))
+    except NotFound:
+        return False
+    return True
 
 
 def _users(engine: LocalEngine, job: jobs.Job) -> list[dict[str, str]]:
