@@ -251,7 +251,7 @@ def forgetting(swarm: str, keep: Mapping[str, Any]) -> list[list[str]]:
         return ["forget", *chosen, "--group-by", together, *rules]
 
     return [
-        of((jobs.FILES, jobs.VOLUME), "host,tags"),
+        of(jobs.OF_EACH_NODE, "host,tags"),
         [*of((*jobs.DATABASES, *jobs.OF_THE_SWARM), "tags"), "--prune"],
     ]
 
