@@ -339,7 +339,7 @@ def test_what_is_kept_and_read_is_what_was_declared(tool: Tool) -> None:
     assert tool.asked == [
         ["snapshots"],
         ["forget", "old11111"],
-        ["forget", *of("files", "volume"), "--group-by", "host,tags", *keep],
+        ["forget", *of("volume", "files"), "--group-by", "host,tags", *keep],
         ["forget", *of("postgres", "redis", "definition", "raft"), "--group-by", "tags", *keep, "--prune"],
         ["check", "--read-data-subset", "5%"],
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,32 @@ class Run:
         return all(self.template("{{ %s }}" % one, **more) for one in wanted), self.template(said["fail_msg"], **more)
 
 
-def restoring(host: str, where: dict[str, dict[str, list[dict[str, str]]]], **variables: Any) -> Run:
-    """``where``: node -> job -> the services to stop, of the jobs that it has."""
+def restoring(
+    host: str,
+    where: dict[str, dict[str, list[dict[str, str]]]],
+    unused: Collection[tuple[str, str]] = (),
+    **variables: Any,
+) -> Run:
+    """A restore as one of its hosts sees it.
+
+    Args:
+        host: that one.
+        where: node -> job -> the services to stop, of the jobs that it has.
+        unused: node and job of each volume that is there, and that no service uses.
+        variables: of the play.
+    """
     names = variables.get("restore") or [item["name"] for item in ITEMS]
     places = {
         node: {
             "jobs": [
-                {"job": job, "node": node, "here": job in where[node], "reason": "", "stop": where[node].get(job, [])}
+                {
+                    "job": job,
+                    "node": node,
+                    "here": job in where[node],
+                    "there": job in where[node] or (node, job) in unused,
+                    "reason": "",
+                    "stop": where[node].get(job, []),
+                }
                 for job in names
             ]
         }
@@ -144,6 +164,15 @@ def test_a_node_that_does_not_have_it_is_told() -> None:
     holds, message = restoring("w1", SEVERAL, restore=["uploads"], restore_node="w3").holds("Each is somewhere")
     assert not holds
     assert message.startswith("w3 does not have the service or the volume of uploads")
+
+
+def test_a_volume_that_no_service_uses_is_restored_on_the_node_that_is_named() -> None:
+    unused = [("w3", "uploads")]
+    assert restoring("w3", SEVERAL, unused).template("{{ __restore_data_here }}") == []
+    named = restoring("w3", SEVERAL, unused, restore=["uploads"], restore_node="w3")
+    assert named.holds("Each is somewhere")[0]
+    assert named.template("{{ __restore_data_here }}") == ["uploads"]
+    assert named.template("{{ __restore_data_stop }}") == []
 
 
 def test_only_what_the_named_node_needs_stands_still() -> None:
