@@ -75,6 +75,11 @@ age_seconds:
   description: How old it is.
   returned: not in check mode
   type: int
+error:
+  description: C(CutShort) where a part of the backup may be there and a part of what was before, else C(HostError).
+  returned: on failure
+  type: str
+  sample: HostError
 evidence:
   description: What is there now.
   returned: not in check mode

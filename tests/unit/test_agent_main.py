@@ -30,7 +30,7 @@ from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.errors import DeclarationError
 from ansible_collections.flotilla.swarm.plugins.module_utils._engine.errors import EngineError
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import engine_service
-from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import CutShort, HostError
 
 from tests.support.backup_agent import JOB, NODE, Engine, Repository, on_node, settings
 
@@ -209,6 +209,16 @@ def test_a_restore_ends_itself_in_time_to_put_right_what_it_began(monkeypatch: p
         cli.main(["restore", "pg", "latest", "", "1"])
     assert "pg was not restored within 1 s" in str(stopped.value.code)
     assert done == ["put right"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_is_half_done_has_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def fails(*_arguments: Any) -> dict[str, Any]:
+        raise CutShort("a mixture")
+
+    monkeypatch.setattr(restore, "restore", fails)
+    assert cli.main(["restore", "pg", "latest"]) == 3
+    assert capsys.readouterr().err == "a mixture\n"
 
 
 @pytest.mark.usefixtures("engine")

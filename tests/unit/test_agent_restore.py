@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._agent import restore, store, trials
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import swarm_state
-from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import CutShort, HostError
 
 from tests.support.backup_agent import Engine, Repository, on_node, settings, snapshot
 
@@ -315,8 +315,11 @@ def test_what_could_be_cut_short_is_not_begun(
 
 @pytest.mark.parametrize("failure", [HostError("no space left"), SystemExit("not within 9 s"), SystemExit(143)])
 @pytest.mark.parametrize(
-    ("first", "now"),
-    [(True, "is as it was"), (False, "holds a mixture now: restore it again before its service runs")],
+    ("first", "now", "kind"),
+    [
+        (True, "is as it was", HostError),
+        (False, "holds a mixture now: restore it again before its service runs", CutShort),
+    ],
 )
 def test_who_fails_or_is_stopped_says_what_the_volume_holds(
     node: Node,
@@ -325,20 +328,25 @@ def test_who_fails_or_is_stopped_says_what_the_volume_holds(
     failure: BaseException,
     first: bool,
     now: str,
+    kind: type[HostError],
 ) -> None:
     def put_back(_snapshot: str, _path: str, _target: str, *, delete: bool = False) -> None:
         if delete != first:
             raise failure
 
     monkeypatch.setattr(node.repository, "restore", put_back)
-    with pytest.raises(type(failure)) as caught:
+    with pytest.raises(kind if isinstance(failure, HostError) else SystemExit) as caught:
         node.restore("vol")
     said = "the volume shop_uploads " + now
     if isinstance(failure, HostError):
-        assert str(caught.value) == said + ": no space left"
-    else:
+        assert (type(caught.value), str(caught.value)) == (kind, said + ": no space left")
+    elif failure.code == 143 or kind is HostError:
         assert caught.value is failure
         assert capsys.readouterr().err == said + "\n"
+    else:
+        # With a text of its own it would end with 1, as where nothing was begun.
+        assert caught.value.code == 3
+        assert capsys.readouterr().err == said + "\nnot within 9 s\n"
     assert not staging().exists()
 
 

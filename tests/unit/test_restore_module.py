@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,36 @@ def test_the_agent_ends_itself_long_before_it_is_killed(
     ((passed, seconds),) = asked
     assert passed == words
     assert seconds - deadline >= 5 * command.GRACE  # restic alone has that before the agent cleans up
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "said"),
+    [
+        # It has found out by itself that nothing was done, or has put that right.
+        ("print('busy', file=sys.stderr); sys.exit(1)", "HostError", "busy"),
+        ("sys.exit(2)", "HostError", "`restore vol latest  14400` failed with status 2"),
+        ("print('a mixture', file=sys.stderr); sys.exit(3)", "CutShort", "a mixture"),
+        ("print('ended', file=sys.stderr); sys.exit(143)", "CutShort", "ended"),
+        ("os.kill(os.getpid(), 9)", "CutShort", "`restore vol latest  14400` failed with status -9"),
+        ("time.sleep(60)", "CutShort", "has not ended within 1 s"),
+    ],
+)
+def test_what_may_be_half_done_is_told_from_what_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    program: str,
+    error: str,
+    said: str,
+) -> None:
+    agent = tmp_path / "agent.py"
+    agent.write_text("import os, sys, time\n%s\n" % program, encoding="utf-8")
+    whole = backup_agent.answer
+    monkeypatch.setattr(
+        backup_agent, "answer", lambda words, seconds: whole(words, 1 if "sleep" in program else seconds, agent)
+    )
+    with patch_module_args({"job": "vol"}), pytest.raises(SystemExit):
+        swarm_restore.main()
+    found = json.loads(capsys.readouterr().out)
+    assert (found["failed"], found["error"]) == (True, error)
+    assert said in found["msg"]

@@ -184,6 +184,19 @@ def test_only_what_the_named_node_needs_stands_still() -> None:
     assert run.template(waits) == ["uploads"]
 
 
+def test_a_service_stays_down_whose_volume_may_be_a_mixture() -> None:
+    run = restoring("w2", SEVERAL)
+    where = run.variables["hostvars"]
+    cut = [{"item": "data", "failed": True, "error": "CutShort"}]
+    kept = [{"item": "uploads", "failed": True, "error": "HostError"}]
+    assert run.template("{{ __restore_data_unfit }}") == []
+    where["w1"]["__restore_data_files"] = {"results": kept}
+    where["w2"]["__restore_data_files"] = {"results": cut}
+    assert run.template("{{ __restore_data_unfit }}") == [REDIS]
+    where["w2"]["__restore_data_files"] = {"results": [{"item": "uploads", "unreachable": True}]}
+    assert run.template("{{ __restore_data_unfit }}") == [WEB]
+
+
 def test_a_service_without_a_count_is_refused_before_anything_is_changed() -> None:
     assert restoring("w1", ONE).holds(STILL)[0]
     run = restoring("w1", GLOBAL)

@@ -19,14 +19,15 @@ from types import FrameType
 from .._core.errors import DeclarationError
 from .._engine.errors import EngineError
 from .._engine.local import LocalEngine
-from .._host.errors import HostError
+from .._host.backup_agent import CUT_SHORT
+from .._host.errors import CutShort, HostError
 from . import fetch, left_behind, lock, raft, restore, store, verify
 from .errors import Refused
 from .run import make_repository, run
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 something failed and is said on standard error, 2 not understood."""
+    """Exit status: 0 done, 1 something failed, as standard error says, 2 not understood, 3 it may be half done."""
     # The second one comes when the connection is lost over which this was started.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stopped)
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         problems = command(*arguments[1:])
+    except CutShort as error:
+        sys.stderr.write("%s\n" % error)
+        return CUT_SHORT
     except (DeclarationError, EngineError, HostError, Refused) as error:
         problems = [str(error)]
     for problem in problems:

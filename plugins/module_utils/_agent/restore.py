@@ -23,7 +23,8 @@ from .._engine.client import Json
 from .._engine.local import LocalEngine
 from .._engine.wait import DeadlineExceeded, wait_until
 from .._host import command, swarm_state
-from .._host.errors import HostError
+from .._host.backup_agent import CUT_SHORT
+from .._host.errors import CutShort, HostError
 from .._host.restic import Restic
 from . import databases, left_behind, lock, store, trials, volumes
 from .fetch import LATEST, pick
@@ -225,28 +226,31 @@ def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) ->
     name = str(job.options["volume"])
     place = volumes.directory(engine, name)
     _unused(engine, name)
-    with _there(name, "is as it was"):
+    with _there(name, "is as it was", HostError):
         begun = time.monotonic()
         more = _rehearse(repository, job, snapshot, place)
         _in_time(time.monotonic() - begun)
         _has_room(Path(place), more, "what the volume does not have yet")
     # That took its time: asked again, for who has come meanwhile.
     _unused(engine, name)
-    with _there(name, "holds a mixture now: restore it again before its service runs"):
+    with _there(name, "holds a mixture now: restore it again before its service runs", CutShort):
         repository.restore(snapshot, place, place, delete=True)
     files, found = measure(Path(place))
     return "%d files restored and compared, %d bytes" % (files, found)
 
 
 @contextlib.contextmanager
-def _there(name: str, now: str) -> Iterator[None]:
+def _there(name: str, now: str, failure: type[HostError]) -> Iterator[None]:
     """Say what a volume holds now, when what is done with it fails or is stopped."""
     try:
         yield
     except HostError as error:
-        raise HostError("the volume %s %s: %s" % (name, now, error)) from error
-    except SystemExit:  # by a signal, or by the deadline, which says so itself
+        raise failure("the volume %s %s: %s" % (name, now, error)) from error
+    except SystemExit as stop:  # by a signal, or by the deadline, which says so itself
         sys.stderr.write("the volume %s %s\n" % (name, now))
+        if failure is CutShort and isinstance(stop.code, str):
+            sys.stderr.write(stop.code + "\n")
+            raise SystemExit(CUT_SHORT) from stop
         raise
 
 

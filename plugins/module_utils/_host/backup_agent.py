@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from . import command
-from .errors import HostError
+from .errors import CutShort, HostError
 
 PYTHON = "/usr/bin/python3"
 AGENT = Path("/usr/local/lib/flotilla/backup.pyz")
+CUT_SHORT = 3
+"""The agent's exit status after ``CutShort``."""
+_TOLD = (1, 2)
+"""Its statuses after a failure of which it knows that nothing was left half done."""
 
 
 def answer(arguments: Sequence[str], deadline: float, agent: Path = AGENT) -> dict[str, Any]:
@@ -27,12 +31,17 @@ def answer(arguments: Sequence[str], deadline: float, agent: Path = AGENT) -> di
 
     Raises:
         HostError: it is not there, or it failed; the message has its own words.
+        CutShort: it failed in the middle of a change, was ended, or has not ended within the deadline.
     """
     if not agent.exists():
         raise HostError("%s is not there: set this host up with the role swarm_backup (tasks_from connect.yml)" % agent)
-    code, out, err = command.run([PYTHON, str(agent), *arguments], deadline)
+    try:
+        code, out, err = command.run([PYTHON, str(agent), *arguments], deadline)
+    except HostError as error:
+        raise CutShort(str(error)) from error
     if code != 0:
-        raise HostError((err or out).strip() or "`%s` failed with status %d" % (" ".join(arguments), code))
+        failure = HostError if code in _TOLD else CutShort
+        raise failure((err or out).strip() or "`%s` failed with status %d" % (" ".join(arguments), code))
     lines = out.strip().splitlines()
     try:
         found = json.loads(lines[-1]) if lines else None

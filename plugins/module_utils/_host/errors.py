@@ -8,3 +8,7 @@ from __future__ import annotations
 
 class HostError(Exception):
     """A host did not do as asked. The message says what, why, and how to mend it."""
+
+
+class CutShort(HostError):
+    """It may have been done in part: what it was to change can be a mixture of before and after."""
