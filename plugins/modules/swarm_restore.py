@@ -107,8 +107,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     deadline = params["deadline"]
     words = ["restore", params["job"], params["snapshot"], params["host"] or "", str(deadline)]
     found = backup_agent.answer(words, deadline + GRACE)
-    age = max(0, round(time.time() - moments.parse(found["taken"]).timestamp()))
-    return {"changed": True, **found, "age_seconds": age}
+    return {"changed": True, **found, "age_seconds": moments.age(found["taken"], time.time())}
 
 
 def main() -> None:

@@ -104,8 +104,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     swarm = [params["cluster_id"]] if params["cluster_id"] else []
     found = backup_agent.answer(["fetch-state", params["snapshot"], *swarm], params["deadline"])
-    taken = moments.parse(found["metadata"]["taken"]).timestamp()
-    return {"changed": True, **found, "age_seconds": max(0, round(time.time() - taken))}
+    return {"changed": True, **found, "age_seconds": moments.age(found["metadata"]["taken"], time.time())}
 
 
 def main() -> None:

@@ -287,3 +287,9 @@ def test_a_point_in_time_is_read_as_it_was_written(moment: datetime) -> None:
 def test_what_is_no_point_in_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"point in time|month"):
         moments.parse(text)
+
+
+@pytest.mark.parametrize(("later", "age"), [(0.0, 0), (89.6, 90), (-5.0, 0)])
+def test_nothing_is_younger_than_0_seconds(later: float, age: int) -> None:
+    moment = "2026-11-22T23:00:00Z"
+    assert moments.age(moment, moments.parse(moment).timestamp() + later) == age

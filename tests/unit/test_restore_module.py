@@ -1,18 +1,19 @@
 # Copyright (c) 2026, the flotilla.swarm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module swarm_restore: what it asks of the agent, and for how long."""
+"""The modules swarm_restore and swarm_state_fetch: what they ask of the agent, and what they make of its answer."""
 
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import backup_agent, command
-from ansible_collections.flotilla.swarm.plugins.modules import swarm_restore
+from ansible_collections.flotilla.swarm.plugins.modules import swarm_restore, swarm_state_fetch
 
 FOUND = {"job": "vol", "snapshot": "aaaa1111", "taken": "2026-11-22T23:00:00Z", "node": "w1", "evidence": "3 files"}
 
@@ -77,3 +78,16 @@ def test_what_may_be_half_done_is_told_from_what_is_not(
     found = json.loads(capsys.readouterr().out)
     assert (found["failed"], found["error"]) == (True, error)
     assert said in found["msg"]
+
+
+@pytest.mark.parametrize("module", [swarm_restore, swarm_state_fetch])
+def test_how_old_it_was_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: Any
+) -> None:
+    monkeypatch.setattr(
+        backup_agent, "answer", lambda _words, _seconds: {**FOUND, "metadata": {"taken": FOUND["taken"]}}
+    )
+    monkeypatch.setattr(time, "time", lambda: 1795388490.4)
+    with patch_module_args({"job": "vol"} if module is swarm_restore else {}), pytest.raises(SystemExit):
+        module.main()
+    assert json.loads(capsys.readouterr().out)["age_seconds"] == 90

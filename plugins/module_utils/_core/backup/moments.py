@@ -26,6 +26,15 @@ def parse(text: str) -> datetime:
     return (moment + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))).astimezone(timezone.utc)
 
 
+def age(text: str, now: float) -> int:
+    """Seconds from that point in time until ``now``, seconds of the Unix epoch; 0 where another clock is ahead of ours.
+
+    Raises:
+        ValueError: as in ``parse``.
+    """
+    return max(0, round(now - parse(text).timestamp()))
+
+
 def render(moment: datetime, timespec: str = "seconds") -> str:
     """``2026-11-22T23:00:00Z``; with the time specification ``microseconds``, those too, always six digits."""
     return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
