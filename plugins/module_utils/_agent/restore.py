@@ -244,7 +244,7 @@ def _there(name: str, now: str, failure: type[HostError]) -> Iterator[None]:
     """Say what a volume holds now, when what is done with it fails or is stopped."""
     try:
         yield
-    except HostError as error:
+    except Exception as error:  # also one that nobody thought of: its status would say that nothing is half done
         raise failure("the volume %s %s: %s" % (name, now, error)) from error
     except SystemExit as stop:  # by a signal, or by the deadline, which says so itself
         sys.stderr.write("the volume %s %s\n" % (name, now))
