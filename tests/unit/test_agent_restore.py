@@ -315,7 +315,7 @@ def test_what_could_be_cut_short_is_not_begun(
 
 @pytest.mark.parametrize(
     "failure",
-    [HostError("no space left"), OSError("no space left"), SystemExit("not within 9 s"), SystemExit(143)],
+    [HostError("no space left"), OSError(28, "no space left"), SystemExit("not within 9 s"), SystemExit(143)],
 )
 @pytest.mark.parametrize(
     ("first", "now", "kind"),
