@@ -27,6 +27,7 @@ MOVED = ("-e", "lab_moved=true")
 """What a playbook is given while the lab's nodes are at their other addresses."""
 _MOVED_BY = 100
 _NUMBERS = {"m": 10, "w": 20}
+_NOT_YET = ("no container of", "starting up", "No such file", "is not running", "OCI runtime exec failed")
 _SOCKET = ("psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
 
 
@@ -113,7 +114,10 @@ class Recovery:
         return int(self.query(f"SELECT count(*) FROM {ROWS}"))  # noqa: S608 - a constant
 
     def query(self, sql: str, seconds: float = 60) -> str:
-        """What the database answers to this; it may still be starting."""
+        """What the database answers to this; it may still be starting, and the engine may fail to enter its container.
+
+        Such a failure of runc (seen: "read init-p: connection reset by peer") comes before anything has run.
+        """
         end = time.monotonic() + seconds
         while True:
             try:
@@ -203,13 +207,14 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
 
 def _run(command: Sequence[str], text: str = "") -> str:
     done = subprocess.run(command, input=text, text=True, capture_output=True, timeout=DEADLINE, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    # The engine writes on the standard output why it could not start a program in a container.
+    assert done.returncode == 0, f"{' '.join(command)}: rc {done.returncode}: {done.stdout[-500:]}{done.stderr}"
     return done.stdout
 
 
 def _not_yet(said: str) -> bool:
-    """Whether this is what is heard of a database that starts."""
-    return any(words in said for words in ("no container of", "starting up", "No such file", "is not running"))
+    """Whether this is what is heard of a database that starts, or that nobody could be sent to."""
+    return any(words in said for words in _NOT_YET)
 
 
 def _name(found: Mapping[str, Any]) -> str:

@@ -150,4 +150,4 @@ def test_without_a_quorum_everything_runs_and_modules_refuse(
         say(f"{len(before)} containers run on, and the database writes")
     finally:
         outer("start", *(f"flotilla-{name}" for name in others))
-    lab.wait("all managers are back", lambda: all(backups.reachable(name) for name in MANAGERS), 120)
+        lab.wait("all managers are back", lambda: all(backups.reachable(name) for name in MANAGERS), 120)
