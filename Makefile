@@ -23,7 +23,7 @@ demo: bootstrap engine ## From nothing to MediaNest on a swarm of 3 managers and
 	@scripts/demo
 
 test: ## Every check and every test; needs what `make demo` needs
-	@scripts/check bootstrap sanity+ lint types unit importer engine molecule oracle contract
+	@scripts/check bootstrap lint types unit importer engine sanity+ molecule oracle contract
 
 test-fast: ## What needs no engine and little time: lint, types, unit
 	@scripts/check bootstrap lint+ types unit

@@ -20,6 +20,7 @@ import requests
 from tests.support.lab import INGRESS_URL, ROOT, Lab
 
 ROTATE = ("playbooks/rotate_secrets.yml", "-e", "swarm_secrets_rotation_stable_for=5")
+BACKEND = "medianest_app-backend"
 DEPLOY = "playbooks/phase2_production_migration.yml"
 VALUES = ROOT / ".cache/lab/secrets"
 REDIS = "172.30.77.5:5000/redis:8"
@@ -60,6 +61,10 @@ def load() -> Iterator[Load]:
 def versions(lab: Lab, logical: str) -> list[str]:
     names = [one["Name"] for one in lab.json_lines(lab.manager(), "docker secret ls --format json")]
     return sorted(name for name in names if name.rpartition("_v")[0] == logical)
+
+
+def image(lab: Lab, service: str) -> str:
+    return str(lab.inspect("service", service)["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"])
 
 
 def mounted(lab: Lab, service: str) -> dict[str, str]:
@@ -125,9 +130,9 @@ def test_a_secret_of_two_services_is_rotated_three_times_under_load(lab: Lab, lo
             run = lab.playbook(*ROTATE, "-e", values(tmp_path, str(round_), jwt), "-e", "swarm_secrets_prune=true")
             assert run.returncode == 0, run.stdout
             current = f"jwt_secret_v{number + round_}"
-            assert mounted(lab, "medianest_app-backend")["jwt_secret"] == current
+            assert mounted(lab, BACKEND)["jwt_secret"] == current
             assert mounted(lab, "rotation-second") == {"jwt_secret": current}
-            assert in_container(lab, "medianest_app-backend", "jwt_secret") == {jwt}
+            assert in_container(lab, BACKEND, "jwt_secret") == {jwt}
             assert in_container(lab, "rotation-second", "jwt_secret") == {jwt}
             print(
                 f"rotation {round_}: {current} in 2 services after {time.monotonic() - start:.0f} s, "
@@ -203,17 +208,21 @@ def test_when_the_second_service_does_not_converge_the_first_goes_back(lab: Lab,
             lab.run(lab.manager(), "docker secret rm %s", name)
 
 
-def test_a_deployment_that_fails_after_a_new_value_leaves_the_old_one_mounted(lab: Lab, tmp_path: Path) -> None:
-    old = mounted(lab, "medianest_app-backend")["jwt_secret"]
+def test_a_release_that_crashes_leaves_the_old_one_with_its_old_value(lab: Lab, tmp_path: Path) -> None:
+    before, old = image(lab, BACKEND), mounted(lab, BACKEND)["jwt_secret"]
     changed = values(tmp_path, "changed", "c" * 40)
     site = ("site.yml", "--tags", "swarm_secrets,swarm_stack")
     run = lab.playbook(*site, "-e", changed, "-e", "medianest_version=crash", "-e", "swarm_secrets_prune=true")
     assert run.returncode != 0, run.stdout
-    assert "rolled_back" in run.stdout
-    assert mounted(lab, "medianest_app-backend")["jwt_secret"] == old
+    assert f"{BACKEND}: rolled_back" in run.stdout
+    # The container's own words.
+    assert "schema migration 0042 failed" in run.stdout
+    assert image(lab, BACKEND) == before
+    assert mounted(lab, BACKEND)["jwt_secret"] == old
     assert old in versions(lab, "jwt_secret")
     assert "ok, version v1," in lab.fetch()
     print("after the failed deployment:", old, "is mounted; in the swarm:", versions(lab, "jwt_secret"))
     # Back to what the inventory says.
     run = lab.playbook(*site)
     assert run.returncode == 0, run.stdout
+    assert "ok, version v1," in lab.fetch()
