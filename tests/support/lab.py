@@ -48,6 +48,17 @@ class Lab:
                 return name
         raise AssertionError("no manager of the lab answers")
 
+    def managers_agree(self) -> bool:
+        """Whether each manager by itself says that all are reached, by one leader.
+
+        One's word is not enough after a loss: a manager that was alone overthrows the leader that the others have just
+        elected, again and again, for its term is newer and its log older than theirs.
+        """
+        command = "docker node ls --filter role=manager --format '{{.ManagerStatus}}: {{.Hostname}}'"
+        lists = [sorted(self.node(name).run(command).stdout.splitlines()) for name in MANAGERS]
+        states = [line.partition(":")[0] for line in lists[0]]
+        return states == ["Leader", *["Reachable"] * (len(MANAGERS) - 1)] and all(one == lists[0] for one in lists)
+
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         answer = json.loads(self.run(self.manager(), "docker %s inspect %s", kind, name))
         return dict(answer[0])

@@ -36,14 +36,6 @@ def refusal(lab: Lab, file: str) -> tuple[str, float]:
     return sentences[0], seconds
 
 
-def reachable(lab: Lab) -> set[str]:
-    """The managers that the swarm reaches; none while nobody can tell."""
-    with suppress(AssertionError):
-        nodes = lab.nodes()
-        return {name for name in MANAGERS if nodes[name].get("ManagerStatus", {}).get("Reachability") == "reachable"}
-    return set()
-
-
 def leader(lab: Lab) -> str:
     return next(name for name, node in lab.nodes().items() if node.get("ManagerStatus", {}).get("Leader"))
 
@@ -60,7 +52,7 @@ def worker(lab: Lab) -> Iterator[str]:
         yield name
     finally:
         lab.run(other, f"docker node promote {name}")
-        lab.wait(f"{name} is a manager again", lambda: reachable(lab) == set(MANAGERS))
+        lab.wait(f"{name} is a manager again", lab.managers_agree)
 
 
 def test_worker(lab: Lab, prefix: str, worker: str, play: Callable[..., str], say: Callable[[str], None]) -> None:
@@ -71,8 +63,8 @@ def test_worker(lab: Lab, prefix: str, worker: str, play: Callable[..., str], sa
 
 
 def healthy(lab: Lab) -> bool:
-    """Whether every manager is reachable, every node ready, and the site answers."""
-    if reachable(lab) != set(MANAGERS):
+    """Whether the managers agree, every node is ready, and the site answers."""
+    if not lab.managers_agree():
         return False
     with suppress(AssertionError):
         return all(node["Status"]["State"] == "ready" for node in lab.nodes().values()) and "ok" in lab.fetch()

@@ -42,7 +42,7 @@ def refusal(lab: Lab, *arguments: str) -> str:
 
 
 @contextmanager
-def cut_off(lab: Lab, backups: Backups, node: str) -> Iterator[None]:
+def cut_off(lab: Lab, node: str) -> Iterator[None]:
     """The node's cable is pulled; Ansible comes in by another way."""
     (found,) = json.loads(outer("inspect", f"flotilla-{node}"))
     network = found["NetworkSettings"]["Networks"][NETWORK]
@@ -54,7 +54,7 @@ def cut_off(lab: Lab, backups: Backups, node: str) -> Iterator[None]:
         yield
     finally:
         outer("network", "connect", *addresses, NETWORK, f"flotilla-{node}")
-        lab.wait(f"{node} is back", lambda: backups.reachable(node), 120)
+        lab.wait(f"{node} is back", lab.managers_agree, 120)
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_a_manager_that_is_cut_off_does_not_become_a_second_swarm(lab: Lab, back
     # The lab's questions go to the first manager.
     alone = next(name for name in backups.followers() if name != MANAGERS[0])
     swarm, engine = cluster_id(lab), backups.engine(alone)
-    with cut_off(lab, backups, alone):
+    with cut_off(lab, alone):
         lab.wait(f"{alone} is seen to be gone", lambda: not backups.reachable(alone))
         said = refusal(lab, "-e", f"survivor={alone}")
         say(said)
@@ -150,4 +150,4 @@ def test_without_a_quorum_everything_runs_and_modules_refuse(
         say(f"{len(before)} containers run on, and the database writes")
     finally:
         outer("start", *(f"flotilla-{name}" for name in others))
-        lab.wait("all managers are back", lambda: all(backups.reachable(name) for name in MANAGERS), 120)
+        lab.wait("all managers are back", lab.managers_agree, 120)
