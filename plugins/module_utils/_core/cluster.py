@@ -206,7 +206,11 @@ def _one_cluster(known: Mapping[str, Membership]) -> tuple[str | None, list[str]
 def _no_manager(cluster_id: str, known: Mapping[str, Membership], unasked: Sequence[str]) -> str:
     said = ["%s: %s" % (host, m.error) for host, m in known.items() if m.is_manager and m.error]
     if said:
-        return "the swarm %s exists, but no manager has a quorum (%s)" % (cluster_id, "; ".join(said))
+        return (
+            "the swarm %s exists, but no manager has a quorum (%s): managers that have just come back elect a leader "
+            "within a minute, so run again; where a majority is gone for good, see playbooks/dr/quorum_loss.yml"
+            % (cluster_id, "; ".join(said))
+        )
     hidden = "; not observed: %s" % ", ".join(unasked) if unasked else ""
     return "the swarm %s exists, but no manager of it answers on the observed hosts%s" % (cluster_id, hidden)
 
