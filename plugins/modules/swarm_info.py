@@ -110,8 +110,8 @@ snapshot:
     services:
       description:
         - C(id), C(name), C(stack), C(mode), C(image), C(image_digest), C(running), C(desired), C(state), C(reason),
-          C(update), C(endpoint_mode), C(ports), C(constraints), C(version), C(created), C(updated) and C(labels) of
-          each service.
+          C(update), C(endpoint_mode), C(ports), C(constraints), C(volumes), C(version), C(created), C(updated) and
+          C(labels) of each service. C(volumes) are names.
         - C(state) is C(converged), C(job_complete), C(pending), C(rolled_back), C(paused), C(unschedulable), C(crashed)
           or C(image_missing), and C(reason) says why.
       type: list

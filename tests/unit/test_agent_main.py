@@ -40,7 +40,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def handler() -> Iterator[None]:
     """Leave the process as it was."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)}
     yield
     for one, handler in before.items():
         signal.signal(one, handler)
@@ -171,9 +171,9 @@ def test_settings_that_are_no_use_are_said_with_their_mend(capsys: Captured, con
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_who_is_stopped_puts_right_what_it_began(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
-    """By systemd, or by the end of the connection over which it was started; and a second one cuts nothing short."""
+    """By systemd, the end of the connection that started it, or a key; and a second one cuts nothing short."""
     put_right: list[bool] = []
 
     def run(*_arguments: Any) -> list[str]:
@@ -182,6 +182,7 @@ def test_who_is_stopped_puts_right_what_it_began(monkeypatch: pytest.MonkeyPatch
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGINT)
             put_right.append(True)
         return []
 

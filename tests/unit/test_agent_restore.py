@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.flotilla.swarm.plugins.module_utils._agent import restore, store, trials
+from ansible_collections.flotilla.swarm.plugins.module_utils._agent import lock, restore, store, trials
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup import status
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import swarm_state
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import CutShort, HostError
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Untouched
 
 from tests.support.backup_agent import Engine, Repository, on_node, settings, snapshot
 
@@ -172,6 +173,30 @@ def test_redis_is_a_master_again_whatever_happens(node: Node) -> None:
         node.restore("rd")
     assert node.requests()[-1] == "REPLICAOF NO ONE"
     assert node.docker.asked[-1] == ["docker", "rm", "--force", "--volumes", "throw"]
+
+
+def test_redis_that_still_loads_is_asked_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis(node)
+    loading = iter(["OK\nLOADING Redis is loading the dataset in memory\n"] * 2)
+    again = node.answer
+
+    def answer(words: list[str]) -> Any:
+        return next(loading, None) or again(words) if words[-1] == "REPLICAOF NO ONE" else again(words)
+
+    monkeypatch.setattr(node.docker, "answer", answer)
+    assert node.restore("rd")["evidence"] == "15 keys restored; the server has 15"
+    assert node.requests().count("REPLICAOF NO ONE") == 3
+
+
+@pytest.mark.parametrize(
+    "said", ["OK\nLOADING Redis is loading the dataset in memory\n", "OK\nNOPERM no\n", (1, "", "gone")]
+)
+def test_redis_that_stays_a_replica_is_told_of(node: Node, monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
+    redis(node)
+    node.answers["REPLICAOF NO ONE"] = said
+    monkeypatch.setattr(restore, "_LOADING_SECONDS", 0.0)
+    with pytest.raises(CutShort, match=r"the server of shop_cache is left a replica .* REPLICAOF NO ONE mends that"):
+        node.restore("rd")
 
 
 def test_a_dump_that_does_not_load_never_reaches_the_server(node: Node) -> None:
@@ -345,14 +370,60 @@ def test_who_fails_or_is_stopped_says_what_the_volume_holds(
         assert isinstance(caught.value, CutShort) == (kind is CutShort)
         assert str(caught.value).startswith(said + ": ")
         assert str(caught.value).endswith("no space left")
-    elif failure.code == 143 or kind is HostError:
-        assert caught.value is failure
-        assert capsys.readouterr().err == said + "\n"
     else:
-        # With a text of its own it would end with 1, as where nothing was begun.
-        assert caught.value.code == 3
-        assert capsys.readouterr().err == said + "\nnot within 9 s\n"
+        # Neither the signal's status nor that of a text, which is 1, tells whether something is half done.
+        assert caught.value.code == (3 if kind is CutShort else 1)
+        assert capsys.readouterr().err == said + ("\n" if failure.code == 143 else "\nnot within 9 s\n")
     assert not staging().exists()
+
+
+def test_a_repository_that_does_not_open_leaves_the_volume(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put_back(_snapshot: str, _path: str, _target: str, *, delete: bool = False) -> None:
+        if delete:
+            raise Untouched("somebody prunes it")
+
+    monkeypatch.setattr(node.repository, "restore", put_back)
+    with pytest.raises(HostError, match=r"^the volume shop_uploads is as it was: somebody prunes it$") as caught:
+        node.restore("vol")
+    assert not isinstance(caught.value, CutShort)
+
+
+def test_who_fails_to_count_what_is_restored_has_restored_it(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(_place: Path) -> None:
+        raise OSError(5, "broken")
+
+    monkeypatch.setattr(restore, "measure", measured)
+    with pytest.raises(HostError, match=r"^the volume shop_uploads is restored: .*broken$") as caught:
+        node.restore("vol")
+    assert not isinstance(caught.value, CutShort)
+
+
+def test_a_service_that_comes_while_its_volume_is_written_over_has_a_mixture(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_back = node.repository.restore
+
+    def watched(*arguments: Any, delete: bool = False) -> None:
+        put_back(*arguments, delete=delete)
+        if delete:
+            node.engine.users = [{"Id": "u1", "Names": ["/shop_web.1.x"]}]
+
+    monkeypatch.setattr(node.repository, "restore", watched)
+    with pytest.raises(CutShort, match=r"holds a mixture now: .* is in use by shop_web\.1\.x"):
+        node.restore("vol")
+
+
+@pytest.mark.parametrize(("restores", "kind"), [(True, CutShort), (False, lock.Held)])
+def test_who_waits_for_another_restore_does_not_know_what_is_there(
+    node: Node, monkeypatch: pytest.MonkeyPatch, restores: bool, kind: type[HostError]
+) -> None:
+    """It may be this very one, begun over a connection that was lost since."""
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+    store.make_directories()
+    with lock.of_node(restores=restores), pytest.raises(kind, match="another run works on this node") as caught:
+        node.restore("vol")
+    assert isinstance(caught.value, CutShort) == restores
+    assert node.repository.restored == []
 
 
 @pytest.mark.parametrize(("job", "volume"), [("vol", "shop_uploads"), ("raw", "shop_raw")])

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.backup.restic import Summary
 from ansible_collections.flotilla.swarm.plugins.module_utils._host import command
 from ansible_collections.flotilla.swarm.plugins.module_utils._host.errors import HostError
-from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic, Unavailable
+from ansible_collections.flotilla.swarm.plugins.module_utils._host.restic import Restic, Unavailable, Untouched
 
 from tests.support.backup_agent import JOB, SWARM, settings
 
@@ -350,6 +350,17 @@ def test_what_is_restored_is_compared_and_removes_nothing_unasked(tool: Tool) ->
     tool.restic().restore("abcd1234", "/var/x", "/target", delete=True)
     plain = ["restore", "abcd1234:/var/x", "--target", "/target", "--verify"]
     assert tool.asked == [plain, [*plain, "--delete"]]
+
+
+@pytest.mark.parametrize("code", [10, 11, 12])
+def test_a_repository_that_does_not_open_is_told_from_a_restore_that_fails(tool: Tool, code: int) -> None:
+    tool.does("exit %d" % code)
+    with pytest.raises(Untouched):
+        tool.restic().restore("abcd1234", "/var/x", "/target", delete=True)
+    tool.does("exit 1")
+    with pytest.raises(HostError) as caught:
+        tool.restic().restore("abcd1234", "/var/x", "/target", delete=True)
+    assert not isinstance(caught.value, Untouched)
 
 
 def test_a_file_is_dumped_byte_for_byte(tool: Tool) -> None:

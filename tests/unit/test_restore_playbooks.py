@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,25 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.flotilla.swarm.plugins.filter.volume_users import FilterModule, volume_users
 
 DR = Path(__file__).resolve().parents[2] / "playbooks/dr"
 NODES = ("w1", "w2", "w3")
 WEB, REDIS, AGENT = ({"stack": "shop", "service": name} for name in ("web", "redis", "agent"))
 SERVICES = [
-    {"name": "shop_web", "mode": "replicated", "desired": 2, "running": 2},
-    {"name": "shop_redis", "mode": "replicated", "desired": 1, "running": 1},
-    {"name": "shop_agent", "mode": "global", "desired": 3, "running": 3},
-    {"name": "other_agent", "mode": "global", "desired": 3, "running": 3},
+    {"name": "shop_web", "stack": "shop", "mode": "replicated", "desired": 2, "volumes": ["shop_uploads"]},
+    {"name": "shop_redis", "stack": "shop", "mode": "replicated", "desired": 1, "volumes": ["shop_data"]},
+    {"name": "shop_agent", "stack": "shop", "mode": "global", "desired": 3, "volumes": ["shop_logs"]},
+    {"name": "other_agent", "stack": "other", "mode": "global", "desired": 3, "volumes": []},
 ]
+
+
+def with_count(name: str, count: int) -> dict[str, Any]:
+    """What swarm_info said, with this count for one service."""
+    services = [{**one, "desired": count} if one["name"] == name else one for one in SERVICES]
+    return {"snapshot": {"services": services}}
+
+
 ITEMS = [
     {"name": "db", "kind": "redis", "service": "shop_redis"},
     {"name": "data", "kind": "volume", "volume": "shop_data"},
@@ -60,7 +69,11 @@ class Run:
         self.variables = {**trusted(found.get("vars", {})), "inventory_hostname": host, **variables}
 
     def template(self, text: str, **more: Any) -> Any:
-        return Templar(DataLoader(), variables={**self.variables, **more}).template(trusted(text))
+        templar = Templar(DataLoader(), variables={**self.variables, **more})
+        # Ansible's loader of collections is not there in a unit test.
+        filters = templar._engine.environment.filters  # the public way to it is deprecated
+        filters["flotilla.swarm.volume_users"] = volume_users
+        return templar.template(trusted(text))
 
     def holds(self, name: str) -> tuple[bool, str]:
         """Whether an assertion holds, and what is said where it does not."""
@@ -73,7 +86,7 @@ class Run:
 
 def restoring(
     host: str,
-    where: dict[str, dict[str, list[dict[str, str]]]],
+    where: Mapping[str, Mapping[str, list[dict[str, str]]]],
     unused: Collection[tuple[str, str]] = (),
     **variables: Any,
 ) -> Run:
@@ -110,8 +123,7 @@ def restoring(
         hostvars={node: {"__restore_data_places": places[node]} for node in NODES},
         swarm_backup_items=ITEMS,
         __restore_data_places=places[host],
-        __restore_data_swarm={"snapshot": {"services": SERVICES}},
-        **variables,
+        **{"__restore_data_swarm": {"snapshot": {"services": SERVICES}}, **variables},
     )
 
 
@@ -120,6 +132,15 @@ SEVERAL = {"w1": {"uploads": [WEB]}, "w2": {"db": [], "data": [REDIS], "uploads"
 GLOBAL = {"w1": {"db": [], "data": [REDIS, AGENT], "uploads": [WEB]}, "w2": {}, "w3": {}}
 ALONE = "A snapshot goes to one node alone"
 STILL = "The services that use the volumes can stand still"
+
+
+def test_who_has_a_volume_is_told_by_the_services() -> None:
+    assert FilterModule().filters() == {"volume_users": volume_users}
+    alone = {"name": "cache", "stack": "", "desired": 1, "volumes": ["shop_data"]}
+    own = {"stack": "", "service": "cache"}
+    assert volume_users([*SERVICES, alone], ["shop_data", "shop_logs"]) == [REDIS, AGENT, own]
+    assert volume_users(SERVICES, ["shop_data"], idle=True) == []
+    assert volume_users([{**alone, "desired": 0}], ["shop_data"], idle=True) == [own]
 
 
 def test_one_snapshot_never_replaces_a_volume_on_several_nodes() -> None:
@@ -169,10 +190,39 @@ def test_a_node_that_does_not_have_it_is_told() -> None:
 def test_a_volume_that_no_service_uses_is_restored_on_the_node_that_is_named() -> None:
     unused = [("w3", "uploads")]
     assert restoring("w3", SEVERAL, unused).template("{{ __restore_data_here }}") == []
-    named = restoring("w3", SEVERAL, unused, restore=["uploads"], restore_node="w3")
+    idle = with_count("shop_web", 0)
+    named = restoring("w3", ONE, unused, restore=["uploads"], restore_node="w3", __restore_data_swarm=idle)
     assert named.holds("Each is somewhere")[0]
     assert named.template("{{ __restore_data_here }}") == ["uploads"]
     assert named.template("{{ __restore_data_stop }}") == []
+    assert named.template(named.tasks["Tell which services are at 0"]["loop"]) == [WEB]
+
+
+def test_a_volume_that_no_container_has_is_told_with_its_node() -> None:
+    nobody: dict[str, dict[str, list[dict[str, str]]]] = {node: {} for node in NODES}
+    run = restoring("w1", nobody, [("w2", "uploads")], restore=["uploads"])
+    holds, message = run.holds("Each is somewhere")
+    assert not holds
+    assert "no container has it: uploads on w2. Name the node with -e node=" in message
+    holds, message = restoring("w1", nobody, restore=["uploads"]).holds("Each is somewhere")
+    assert not holds
+    assert "give it with -e '{\"restore\": [...]}' once it is there" in message
+
+
+def test_a_service_that_crashes_stands_still_too() -> None:
+    """No container has the volume at the moment of asking, and one could at any other."""
+    run = restoring("w2", {node: {} for node in NODES}, [("w2", "uploads")], restore=["uploads"], restore_node="w2")
+    assert run.template("{{ __restore_data_stop }}") == [WEB]
+    run.variables["hostvars"]["w2"]["__restore_data_files"] = {"results": [{"item": "uploads", "unreachable": True}]}
+    assert run.template("{{ __restore_data_unfit }}") == [WEB]
+
+
+def test_who_has_another_volume_of_that_name_goes_on() -> None:
+    agent = {"name": "shop_agent", "stack": "shop", "mode": "replicated", "desired": 1, "volumes": ["shop_uploads"]}
+    listed = {"snapshot": {"services": [*SERVICES[:2], agent]}}
+    where = {**ONE, "w3": {"uploads": [AGENT]}}
+    run = restoring("w1", where, restore=["uploads"], restore_node="w1", __restore_data_swarm=listed)
+    assert run.template("{{ __restore_data_stop }}") == [WEB]
 
 
 def test_only_what_the_named_node_needs_stands_still() -> None:
@@ -193,8 +243,20 @@ def test_a_service_stays_down_whose_volume_may_be_a_mixture() -> None:
     where["w1"]["__restore_data_files"] = {"results": kept}
     where["w2"]["__restore_data_files"] = {"results": cut}
     assert run.template("{{ __restore_data_unfit }}") == [REDIS]
-    where["w2"]["__restore_data_files"] = {"results": [{"item": "uploads", "unreachable": True}]}
-    assert run.template("{{ __restore_data_unfit }}") == [WEB]
+    again = run.tasks["Start the services again"]["loop"]
+    assert run.template(again) == [WEB]
+    for nothing in ({"unreachable": True}, {"failed": True}, {"failed": True, "error": "Late"}):
+        where["w2"]["__restore_data_files"] = {"results": [{"item": "uploads", **nothing}]}
+        assert run.template("{{ __restore_data_unfit }}") == [WEB]
+        assert run.template(again) == [REDIS]
+    told = run.tasks["Tell which services stay at 0"]
+    assert run.template(told["loop"]) == [WEB]
+    said = run.template(told["ansible.builtin.debug"]["msg"], item=WEB, **trusted(told["vars"]))
+    assert said.startswith("shop_web stays at 0 (it had 2): ")
+    assert "Restore uploads again with playbooks/dr/restore_volume.yml and -e node=, of w1, w2" in said
+    assert said.endswith("""-e stack=shop -e '{"replicas": {"web": 2}}'""")
+    where["w2"]["__restore_data_files"] = {"results": [{"item": "uploads", "failed": False}]}
+    assert run.template(again) == [WEB, REDIS]
 
 
 def test_a_service_without_a_count_is_refused_before_anything_is_changed() -> None:

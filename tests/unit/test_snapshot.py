@@ -68,6 +68,7 @@ ENTRY_KEYS = {
         "endpoint_mode",
         "ports",
         "constraints",
+        "volumes",
         "version",
         "created",
         "updated",
@@ -327,3 +328,18 @@ def test_a_worker_is_told_to_ask_a_manager(
     result = run(module, MemoryEngine(manager=False), monkeypatch, capsys)
     assert result["failed"]
     assert "Run it on a manager" in result["msg"]
+
+
+def test_the_volumes_of_a_service_are_those_that_it_names() -> None:
+    mounts = [
+        {"Type": "volume", "Source": "shop_data", "Target": "/data"},
+        {"Type": "volume", "Target": "/cache"},
+        {"Type": "bind", "Source": "/srv", "Target": "/srv"},
+        {"Type": "volume", "Source": "shop_data", "Target": "/again"},
+    ]
+    (first, *others) = OBSERVED.services
+    template = {"ContainerSpec": {"Image": "agent:1", "Mounts": mounts}}
+    observed = replace(OBSERVED, services=[{**first, "Spec": {**first["Spec"], "TaskTemplate": template}}, *others])
+    by_id = {one["id"]: one["volumes"] for one in snapshot.take(observed)["services"]}
+    assert by_id[first["ID"]] == ["shop_data"]
+    assert all(not volumes for service, volumes in by_id.items() if service != first["ID"])

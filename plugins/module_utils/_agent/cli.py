@@ -25,11 +25,14 @@ from . import fetch, left_behind, lock, raft, restore, store, verify
 from .errors import Refused
 from .run import make_repository, run
 
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""What ends this from without."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 done, 1 something failed, as standard error says, 2 not understood, 3 it may be half done."""
-    # The second one comes when the connection is lost over which this was started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGHUP comes when the connection is lost over which this was started.
+    for number in _ENDS:
         signal.signal(number, _stopped)
     command = _COMMANDS.get(arguments[0]) if arguments else None
     if command is None or not _takes(command, arguments[1:]):
@@ -124,8 +127,8 @@ def _within(seconds: int, job: str) -> Iterator[None]:
     def ended(_signal: int, _frame: FrameType | None) -> None:
         _hear_no_more()
         raise SystemExit(
-            "%s was not restored within %d s, and the restore was stopped: what is there may be a part of the backup; "
-            "give it a longer deadline (swarm_backup_deadline), and start it again" % (job, seconds)
+            "%s was not restored within %d s, and the restore was stopped: give it a longer deadline "
+            "(swarm_backup_deadline), and start it again" % (job, seconds)
         )
 
     before = signal.signal(signal.SIGALRM, ended)
@@ -149,5 +152,5 @@ def _hear_no_more() -> None:
     def pass_over(_signal: int, _frame: FrameType | None) -> None:
         """Not SIG_IGN: the commands that are run meanwhile would inherit that, and could not be ended."""
 
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    for number in (*_ENDS, signal.SIGALRM):
         signal.signal(number, pass_over)

@@ -27,6 +27,7 @@ UNIT = "INVOCATION_ID"
 """What systemd sets for what it runs, and nobody else: systemd.exec(5), "Environment Variables Set or Propagated"."""
 STALE = 900
 """Seconds after which the lock of the swarm is taken for one that was left behind: no engine is stopped that long."""
+_RESTORE = "a restore, "
 _NODE = "swarm.flotilla.backup.node"
 _SINCE = "swarm.flotilla.backup.since"
 
@@ -34,12 +35,18 @@ _SINCE = "swarm.flotilla.backup.since"
 class Held(HostError):
     """Another run works on this node."""
 
+    def __init__(self, message: str, *, restores: bool) -> None:
+        super().__init__(message)
+        self.restores = restores
+        """Whether that puts a backup back."""
+
 
 @contextmanager
-def of_node(patience: float | None = None) -> Iterator[None]:
+def of_node(patience: float | None = None, *, restores: bool = False) -> Iterator[None]:
     """Be the only run on this node. The lock goes with the process, however that ends.
 
     Args:
+        restores: whether this run puts a backup back.
         patience: seconds to wait for another run. None waits in a unit of systemd until that run ends, or systemd this
             one (TimeoutStartSec), for no timer tries again before the next day; and PATIENCE for people.
 
@@ -57,16 +64,20 @@ def of_node(patience: float | None = None) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 file.seek(0)
-                working = "another run works on this node (%s)" % (file.read().strip() or "one that has just begun")
+                holder = file.read().strip() or "one that has just begun"
+                working = "another run works on this node (%s)" % holder
                 if time.monotonic() - begun >= patience:
-                    raise Held("%s: wait for its end, and start this one again" % working) from error
+                    raise Held(
+                        "%s: wait for its end, and start this one again" % working,
+                        restores=holder.startswith(_RESTORE),
+                    ) from error
                 if not told:
                     store.say("%s: waiting for its end" % working)
                     told = True
                 time.sleep(0.5)
         file.seek(0)
         file.truncate()
-        file.write("process %d, since %s" % (os.getpid(), store.now()))
+        file.write("%sprocess %d, since %s" % (_RESTORE if restores else "", os.getpid(), store.now()))
         file.flush()
         yield
 

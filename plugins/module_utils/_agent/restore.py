@@ -25,7 +25,7 @@ from .._engine.wait import DeadlineExceeded, wait_until
 from .._host import command, swarm_state
 from .._host.backup_agent import CUT_SHORT
 from .._host.errors import CutShort, HostError
-from .._host.restic import Restic
+from .._host.restic import Restic, Untouched
 from . import databases, left_behind, lock, store, trials, volumes
 from .fetch import LATEST, pick
 from .run import cluster_id
@@ -34,6 +34,8 @@ from .verify import measure
 
 SYNC_SECONDS = 1800.0
 """For a Redis server to take over what was restored, and to write it to its disk."""
+_LOADING_SECONDS = 300.0
+"""For it to answer again while it loads that."""
 _PORT = 16379
 """Where the Redis server that holds the backup listens, inside the service's container alone."""
 _LOCK_WAIT = "60s"
@@ -65,6 +67,7 @@ def restore(name: str, asked: str, settings: Settings, engine: LocalEngine, host
 
     Raises:
         HostError, EngineError: it can't be put back; the message says what is there now.
+        CutShort: a part of it may be there, or still be written.
     """
     job = next((job for job in settings.jobs if job.name == name), None)
     if job is None:
@@ -75,12 +78,17 @@ def restore(name: str, asked: str, settings: Settings, engine: LocalEngine, host
     if job.kind in _ELSEWHERE:
         raise HostError("%s is not restored into what runs: %s" % (name, _ELSEWHERE[job.kind]))
     store.make_directories()
-    with lock.of_node():
-        left_behind.put_right(engine)
-        repository = Restic(settings)
-        held = _made_by(host, repository.snapshots(), asked, name)
-        found = pick(held, asked, name, cluster_id(settings, engine))
-        evidence = _PUT_BACK[job.kind](repository, job, found.id, engine)
+    try:
+        with lock.of_node(restores=True):
+            left_behind.put_right(engine)
+            repository = Restic(settings)
+            held = _made_by(host, repository.snapshots(), asked, name)
+            found = pick(held, asked, name, cluster_id(settings, engine))
+            evidence = _PUT_BACK[job.kind](repository, job, found.id, engine)
+    except lock.Held as error:
+        if error.restores:  # maybe this very one, begun over a connection that was lost since
+            raise CutShort(str(error)) from error
+        raise
     return {"job": name, "snapshot": found.id, "taken": found.time, "node": found.host, "evidence": evidence}
 
 
@@ -148,13 +156,31 @@ def _redis(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) -> 
             _agreed(ask("REPLICAOF 127.0.0.1 %s" % port))
             _until(lambda: trials.information(ask("INFO replication")), _is_synced, "taken over what was backed up")
         finally:
-            # Else it would refuse every write.
-            _agreed(ask("REPLICAOF NO ONE"))
+            _release(ask, str(job.options["service"]))
     _keep(ask)
     there = trials.keys(trials.information(ask("INFO keyspace")))
     if backed_up and not there:
         raise HostError("%d keys were loaded, and the server has none: see its log" % backed_up)
     return "%d keys restored; the server has %d" % (backed_up, there)
+
+
+def _release(ask: Callable[[str], str], service: str) -> None:
+    """Let the server be nobody's replica any more. While it loads what it took over, it agrees to nothing.
+
+    Raises:
+        CutShort: it stays a replica, and refuses every write.
+    """
+    try:
+        said = wait_until(
+            lambda: _last(ask("REPLICAOF NO ONE")), lambda said: not said.startswith("LOADING"), _LOADING_SECONDS
+        )
+    except (HostError, DeadlineExceeded) as error:
+        said = str(error)
+    if not said.startswith("OK"):
+        raise CutShort(
+            "the server of %s is left a replica of nobody, which refuses every write; REPLICAOF NO ONE mends that, "
+            "once it agrees to it (%s)" % (service, said)
+        )
 
 
 def _keep(ask: Callable[[str], str]) -> None:
@@ -189,9 +215,12 @@ def _until(read: Callable[[], dict[str, str]], done: Callable[[dict[str, str]], 
 
 
 def _agreed(answer: str) -> None:
-    said = answer.strip().splitlines()[-1:] or [""]
-    if not said[0].startswith("OK"):
-        raise HostError("redis refuses: %s" % said[0])
+    if not _last(answer).startswith("OK"):
+        raise HostError("redis refuses: %s" % _last(answer))
+
+
+def _last(answer: str) -> str:
+    return (answer.strip().splitlines()[-1:] or [""])[0]
 
 
 def _ask_redis(live: Json, job: Job, request: str) -> str:
@@ -235,7 +264,9 @@ def _volume(repository: Restic, job: Job, snapshot: str, engine: LocalEngine) ->
     _unused(engine, name)
     with _there(name, "holds a mixture now: restore it again before its service runs", CutShort):
         repository.restore(snapshot, place, place, delete=True)
-    files, found = measure(Path(place))
+        _unused(engine, name)  # who has come while it was written over has read a part, and may write over it
+    with _there(name, "is restored", HostError):
+        files, found = measure(Path(place))
     return "%d files restored and compared, %d bytes" % (files, found)
 
 
@@ -244,14 +275,15 @@ def _there(name: str, now: str, failure: type[HostError]) -> Iterator[None]:
     """Say what a volume holds now, when what is done with it fails or is stopped."""
     try:
         yield
+    except Untouched as error:
+        raise HostError("the volume %s is as it was: %s" % (name, error)) from error
     except Exception as error:  # also one that nobody thought of: its status would say that nothing is half done
         raise failure("the volume %s %s: %s" % (name, now, error)) from error
     except SystemExit as stop:  # by a signal, or by the deadline, which says so itself
         sys.stderr.write("the volume %s %s\n" % (name, now))
-        if failure is CutShort and isinstance(stop.code, str):
+        if isinstance(stop.code, str):
             sys.stderr.write(stop.code + "\n")
-            raise SystemExit(CUT_SHORT) from stop
-        raise
+        raise SystemExit(CUT_SHORT if failure is CutShort else 1) from stop
 
 
 def _in_time(seconds: float) -> None:

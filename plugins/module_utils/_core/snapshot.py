@@ -149,11 +149,18 @@ def _service(service: Json, observed: Observation) -> dict[str, Any]:
         "endpoint_mode": endpoint.get("Mode") or (spec.get("EndpointSpec") or {}).get("Mode") or "vip",
         "ports": [_port(port) for port in (service.get("Endpoint") or {}).get("Ports") or ()],
         "constraints": list((template.get("Placement") or {}).get("Constraints") or ()),
+        "volumes": _volumes(template),
         "version": (service.get("Version") or {}).get("Index"),
         "created": service.get("CreatedAt"),
         "updated": service.get("UpdatedAt"),
         "labels": labels.foreign(spec.get("Labels")),
     }
+
+
+def _volumes(template: Json) -> list[str]:
+    """Names of the volumes that its tasks have, also while none of them runs."""
+    mounts = (template.get("ContainerSpec") or {}).get("Mounts") or ()
+    return sorted({str(one["Source"]) for one in mounts if one.get("Type") == "volume" and one.get("Source")})
 
 
 def _port(port: Json) -> dict[str, Any]:

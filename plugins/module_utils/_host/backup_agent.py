@@ -37,7 +37,7 @@ def answer(arguments: Sequence[str], deadline: float, agent: Path = AGENT) -> di
         raise HostError("%s is not there: set this host up with the role swarm_backup (tasks_from connect.yml)" % agent)
     try:
         code, out, err = command.run([PYTHON, str(agent), *arguments], deadline)
-    except HostError as error:
+    except command.Late as error:
         raise CutShort(str(error)) from error
     if code != 0:
         failure = HostError if code in _TOLD else CutShort

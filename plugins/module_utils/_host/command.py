@@ -19,6 +19,10 @@ GRACE = 10.0
 _PATHS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
+class Late(HostError):
+    """A command took longer than it may, and was ended."""
+
+
 def find(name: str) -> str | None:
     """Where a program is; None when this host does not have it."""
     return shutil.which(name, path=os.pathsep.join(_PATHS))
@@ -33,7 +37,8 @@ def run(command: Sequence[str], deadline: float = DEADLINE) -> tuple[int, str, s
     """Exit status, output and error output of a command, in the C locale and without input.
 
     Raises:
-        HostError: the program is not there, or takes longer than ``deadline`` seconds.
+        HostError: the program is not there.
+        Late: it takes longer than ``deadline`` seconds.
     """
     code, out, err = run_bytes(command, deadline)
     return code, out.decode("utf-8", "replace"), err
@@ -76,7 +81,7 @@ def run_bytes(
     except FileNotFoundError as error:
         raise HostError("%s is not installed on this host" % command[0]) from error
     except subprocess.TimeoutExpired as error:
-        raise HostError("`%s` has not ended within %g s" % (" ".join(command), deadline)) from error
+        raise Late("`%s` has not ended within %g s" % (" ".join(command), deadline)) from error
     return process.returncode, out, err.decode("utf-8", "replace")
 
 

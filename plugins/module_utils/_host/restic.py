@@ -31,6 +31,10 @@ class Unavailable(HostError):
     """The repository can't be used now. That tells nothing of what is in it."""
 
 
+class Untouched(HostError):
+    """The repository did not open: nothing was read from it, and nothing written elsewhere."""
+
+
 def _nobody(_snapshot: str, _lacks: str) -> None:
     raise HostError("nobody notes such things here")
 
@@ -204,6 +208,10 @@ class Restic:
             path: a directory in the snapshot.
             target: the directory that gets its content.
             delete: remove what the snapshot does not have.
+
+        Raises:
+            Untouched: the repository did not open, so nothing was written.
+            HostError: something was, maybe.
         """
         words = [
             "restore",
@@ -213,7 +221,10 @@ class Restic:
             "--verify",
             *(["--delete"] if delete else []),
         ]
-        self._demand(words, self._settings.limit, target)
+        code, out, err = self._ask(words, self._settings.limit)
+        if code != 0:
+            failure = self._failure(code, err or out.decode("utf-8", "replace"), target)
+            raise Untouched(str(failure)) if code in restic.CLOSED else failure
 
     def dump(self, snapshot: str, path: str) -> bytes:
         """The content of one file of a snapshot, in memory."""

@@ -21,6 +21,8 @@ PARTLY_FORGOTTEN = 3
 NO_REPOSITORY = 10
 LOCKED = 11
 WRONG_PASSWORD = 12
+CLOSED = (NO_REPOSITORY, LOCKED, WRONG_PASSWORD)
+"""With these it ends before it does what it was called for."""
 
 ID_LENGTH = 8
 """Characters of a snapshot's ID that are noted and shown; restic takes it for the whole one."""
