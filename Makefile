@@ -46,7 +46,7 @@ bench: bootstrap ## Measure a no-op of site.yml on the running lab
 drills: bootstrap ## Destroy the running lab's nodes, recover them, and print what each recovery took
 	@scripts/drills
 
-drills-test: bootstrap ## The quorum lost, a leak, then everything: on the running lab, with all that was in it compared
+drills-test: bootstrap ## A restore cut short, the quorum lost, a leak, then everything: on the running lab, with all that was in it compared
 	@source scripts/lib.sh && python -m pytest -s -v molecule/recovery/drills
 
 lock: bootstrap ## Lock requirements/*.in again (UPGRADE=1 takes newer versions)
