@@ -14,11 +14,18 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-MOST_LINES = 8
+MOST_LINES = 12
 """Of one failure."""
-WIDEST = 240
+WIDEST = 400
 """Characters of one line."""
-SAYS_WHY = re.compile(r"fatal: |failed: |\[ERROR\]|Error\b|^E  |^assert ")
+SAYS_WHY = re.compile(r"fatal: |failed: |\[ERROR\]|Error\b|^assert ")
+OF_THE_ERROR = re.compile(r"^E(?: +(.*))?$")
+
+
+def message(problem: ElementTree.Element) -> list[str]:
+    """The lines of the error itself: pytest has all of them in the text, and only its first ones in the attribute."""
+    whole = [found[1] or "" for found in map(OF_THE_ERROR.match, (problem.text or "").splitlines()) if found]
+    return [line.rstrip() for line in whole or (problem.get("message") or "").splitlines() if line.strip()]
 
 
 def told(problem: ElementTree.Element) -> list[str]:
@@ -26,7 +33,7 @@ def told(problem: ElementTree.Element) -> list[str]:
 
     A test that ran a playbook has all that the playbook printed in its message.
     """
-    lines = [line.rstrip() for line in (problem.get("message") or "").splitlines() if line.strip()]
+    lines = message(problem)
     where = [line.strip() for line in (problem.text or "").splitlines() if re.match(r"\S+\.py:\d+: ", line)]
     reasons = [line for line in lines[1:] if SAYS_WHY.search(line)]
     rest = [line for line in lines[1:] if line not in reasons]

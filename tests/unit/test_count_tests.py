@@ -11,25 +11,39 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "count_tests.py"
 
-REPORT = """<testsuites><testsuite>
-<testcase classname="hosts.test_reloads" name="test_twenty_reloads">
-<failure message="AssertionError: PLAY [Reload]&#10;\
-TASK [Apply another ruleset]&#10;\
-fatal: [w1]: FAILED! =&gt; start of the service was attempted too often&#10;\
-w1 : ok=1">tests/test_reloads.py:76: AssertionError</failure></testcase>
-<testcase classname="hosts.test_clock" name="test_skew"><error message="fixture not found">no text</error></testcase>
-<testcase classname="hosts.test_order" name="test_order"><skipped message="needs root"/></testcase>
-<testcase classname="hosts.test_audit" name="test_audit"/>
-</testsuite></testsuites>"""
+TESTS = """
+import pytest
+
+PLAYBOOK = "\\n".join(["", "PLAY [Reload] ***", "", *(f"ok: [w{number}]" for number in range(200)),
+    "fatal: [w1]: FAILED! => start of the service was attempted too often", "", "PLAY RECAP ***", "w1 : ok=1"])
+
+def test_twenty_reloads():
+    assert 1 == 2, PLAYBOOK
+
+def test_skew(there_is_no_such_fixture):
+    pass
+
+def test_order():
+    pytest.skip("needs root")
+
+def test_audit():
+    pass
+"""
 
 
 def test_each_failure_is_told_with_its_place_and_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "test_hosts.py").write_text(TESTS, encoding="utf-8")
     file = tmp_path / "molecule-hosts.xml"
-    file.write_text(REPORT, encoding="utf-8")
+    # The report is pytest's own: what it keeps of a long message has changed between its releases.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={file}", "test_hosts.py"]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 1, made.stdout
     run = subprocess.run([sys.executable, str(SCRIPT), str(file)], capture_output=True, text=True, check=True)
     said = run.stdout.splitlines()
-    assert said[0] == "  FAILED in molecule-hosts: hosts.test_reloads::test_twenty_reloads"
-    assert said[1] == "    tests/test_reloads.py:76: AssertionError"
-    assert any("start of the service was attempted too often" in line for line in said)
-    assert "  FAILED in molecule-hosts: hosts.test_clock::test_skew" in said
+    assert said[0] == "  FAILED in molecule-hosts: test_hosts::test_twenty_reloads"
+    assert said[1].startswith("    test_hosts.py:")
+    assert "    fatal: [w1]: FAILED! => start of the service was attempted too often" in said
+    assert len(said) < 40
+    assert "  FAILED in molecule-hosts: test_hosts::test_skew" in said
+    assert any("there_is_no_such_fixture" in line for line in said)
     assert said[-2:] == ["  1 skipped in molecule-hosts: needs root", "1 passed, 2 failed, 1 skipped"]
