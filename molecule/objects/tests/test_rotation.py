@@ -178,7 +178,7 @@ def test_when_the_second_service_does_not_converge_the_first_goes_back(lab: Lab,
 
         run = rotate("bad value")
         assert run.returncode != 0, run.stdout
-        assert "rotation-b: paused" in run.stdout
+        assert "rotation-b: paused" in run.stdout, run.stdout
         assert "exit code 4" in run.stdout
         assert "of no use: " in run.stdout
         assert "has its old version again: rotation-b, rotation-a" in " ".join(run.stdout.split())
@@ -214,9 +214,9 @@ def test_a_release_that_crashes_leaves_the_old_one_with_its_old_value(lab: Lab, 
     site = ("site.yml", "--tags", "swarm_secrets,swarm_stack")
     run = lab.playbook(*site, "-e", changed, "-e", "medianest_version=crash", "-e", "swarm_secrets_prune=true")
     assert run.returncode != 0, run.stdout
-    assert f"{BACKEND}: rolled_back" in run.stdout
+    assert f"{BACKEND}: rolled_back" in run.stdout, run.stdout
     # The container's own words.
-    assert "schema migration 0042 failed" in run.stdout
+    assert "schema migration 0042 failed" in run.stdout, run.stdout
     assert image(lab, BACKEND) == before
     assert mounted(lab, BACKEND)["jwt_secret"] == old
     assert old in versions(lab, "jwt_secret")
