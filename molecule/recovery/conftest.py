@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.lab import MANAGERS, WORKERS, Lab
-from tests.support.lab_backup import AGENT, Backups, complete
+from tests.support.lab_backup import AGENT, Backups
 from tests.support.lab_recovery import ROWS, Recovery
 
 PHASE = "playbooks/phase3_advanced_features.yml"
@@ -41,7 +41,7 @@ def locked(lab: Lab, recovery: Recovery) -> Iterator[str]:
     """Managers that need their key to start: the key that the swarm has when the test begins."""
     yield recovery.autolock(True)
     recovery.autolock(False)
-    lab.wait("all services are complete", lambda: complete(lab), 180)
+    lab.wait("all services are complete", lab.complete, 180)
 
 
 @pytest.fixture

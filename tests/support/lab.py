@@ -81,6 +81,11 @@ class Lab:
             for service in json.loads(self.run(manager, "docker service inspect " + " ".join(ids)))
         }
 
+    def complete(self) -> bool:
+        """Whether every service has all its tasks."""
+        counts = self.run(self.manager(), "docker service ls --format '{{.Replicas}}'").split()
+        return all(count.split("/")[0] == count.split("/")[1] for count in counts if "/" in count)
+
     def running_tasks(self, service: str) -> list[dict[str, Any]]:
         """The service's running tasks, with the name of their node."""
         return self.json_lines(

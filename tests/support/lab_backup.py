@@ -264,12 +264,6 @@ def cluster_id(lab: Lab) -> str:
     return lab.run(lab.manager(), "docker info --format '{{.Swarm.Cluster.ID}}'").strip()
 
 
-def complete(lab: Lab) -> bool:
-    """Whether every service has all its tasks."""
-    counts = lab.run(lab.manager(), "docker service ls --format '{{.Replicas}}'").split()
-    return all(count.split("/")[0] == count.split("/")[1] for count in counts if "/" in count)
-
-
 def module(host: str, name: str, options: Mapping[str, Any]) -> tuple[Done, float]:
     """What one of our modules did on a host, and in how many seconds, Ansible's own included."""
     arguments = ["-a", json.dumps(options)] if options else []

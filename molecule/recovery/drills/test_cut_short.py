@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.lab_backup import Backups, complete
+from tests.support.lab_backup import Backups
 
 Say = Callable[[str], None]
 
@@ -39,7 +39,7 @@ def marked(lab: Lab, backups: Backups) -> Iterator[None]:
     run = lab.playbook(DEPLOY)
     assert run.returncode == 0, run.stdout
     lab.run(lab.manager(), f"docker service scale --detach {CACHE}=1")
-    lab.wait("all services are complete", lambda: complete(lab), 180)
+    lab.wait("all services are complete", lab.complete, 180)
 
 
 def restore(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +76,7 @@ def test_a_service_stays_at_0_while_its_volume_is_a_mixture(lab: Lab, say: Say) 
     assert count(lab) == 0
     run = lab.playbook(SCALE, "-e", "stack=medianest", "-e", '{"replicas": {"redis": 1}}')
     assert run.returncode == 0, run.stdout
-    lab.wait("all services are complete", lambda: complete(lab), 180)
+    lab.wait("all services are complete", lab.complete, 180)
 
 
 @pytest.mark.usefixtures("marked")

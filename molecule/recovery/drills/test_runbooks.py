@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.lab import MANAGERS, Lab
-from tests.support.lab_backup import Backups, cluster_id, complete
+from tests.support.lab_backup import Backups, cluster_id
 from tests.support.lab_recovery import Recovery
 
 Say = Callable[[str], None]
@@ -26,7 +26,7 @@ CACHE_NODE = "w4"
 @pytest.fixture
 def whole(lab: Lab) -> Iterator[None]:
     yield
-    lab.wait("all services are complete", lambda: complete(lab), 180)
+    lab.wait("all services are complete", lab.complete, 180)
 
 
 def duration(output: str, what: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ansible_collections.flotilla.swarm.plugins.module_utils._core.recovery import report
 
 from tests.support.lab import MANAGERS, WORKERS, Lab
-from tests.support.lab_backup import Backups, cluster_id, complete, drill
+from tests.support.lab_backup import Backups, cluster_id, drill
 from tests.support.lab_recovery import MOVED, Recovery, address, differences
 
 Say = Callable[[str], None]
@@ -58,7 +58,7 @@ def restart_all(lab: Lab, backups: Backups, recovery: Recovery) -> None:
             recovery.unlock(name, key)
             lab.wait(f"{name} is reachable", partial(backups.reachable, name), 60)
         lab.wait(f"{name} is ready", partial(ready, lab, name), 90)
-    lab.wait("all services are complete", lambda: complete(lab), 240)
+    lab.wait("all services are complete", lab.complete, 240)
 
 
 def test_everything_comes_back_elsewhere_and_where_it_was(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from tests.support.lab import Lab
-from tests.support.lab_backup import Backups, complete
+from tests.support.lab_backup import Backups
 from tests.support.lab_recovery import DATABASE_NODE, POSTGRES, ROWS, Recovery
 
 Say = Callable[[str], None]
@@ -27,7 +27,7 @@ def restore(lab: Lab, kind: str, job: str) -> str:
     """What the runbook says of what it restored, and after how long."""
     run = lab.playbook(f"playbooks/dr/restore_{kind}.yml", "-e", f"job={job}", "-e", f"confirm={job}")
     assert run.returncode == 0, run.stdout
-    lab.wait("all services are complete", lambda: complete(lab), 120)
+    lab.wait("all services are complete", lab.complete, 120)
     # Ansible breaks long lines.
     said = re.search(rf"{job}: snapshot .*{job} is restored after [\d.]+ s", " ".join(run.stdout.split()))
     assert said, run.stdout

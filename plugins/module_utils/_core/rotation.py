@@ -235,7 +235,8 @@ def _move_problems(move: Move, service: Json, tasks: Sequence[Json], nodes: Sequ
     elif not judged.good:
         yield (
             "service %s does not run well before anything was changed, so it could not prove the new version: %s. "
-            "Mend it first" % (move.service, judged.describe())
+            "Mend it first; playbooks/dr/service_failure.yml shows what is wrong, and restarts it"
+            % (move.service, judged.describe())
         )
 
 

@@ -364,7 +364,7 @@ class _Case:
             words = _error(failed[0]).lower()
             state = IMAGE_MISSING if any(mark in words for mark in _IMAGE_WORDS) else CRASHED
             many = "%d failed task%s" % (len(failed), "" if len(failed) == 1 else "s")
-            last = ", and its restart policy gave up" if final else ""
+            last = ", and its restart policy gave up: nothing starts it again by itself" if final else ""
             reason = "%s, last error: %s%s" % (many, (failure and failure.error) or "none given", last)
             return self._verdict(state, reason, up, desired, failure, final=final)
         counts: dict[str, int] = {}
