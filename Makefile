@@ -46,8 +46,9 @@ bench: bootstrap ## Measure a no-op of site.yml on the running lab
 drills: bootstrap ## Destroy the running lab's nodes, recover them, and print what each recovery took
 	@scripts/drills
 
-drills-test: bootstrap ## A restore cut short, the quorum lost, a leak, then everything: on the running lab, with all that was in it compared
-	@source scripts/lib.sh && python -m pytest -s -v molecule/recovery/drills
+drills-test: bootstrap ## Backups under load, a restore cut short, the quorum lost, a leak, then everything: on the running lab, and compared
+	@source scripts/lib.sh && FLOTILLA_BACKUPS_UNDER_LOAD=20 python -m pytest -s -v \
+		molecule/recovery/tests/test_backups.py::test_backups_under_write_load_are_all_restored molecule/recovery/drills
 
 lock: bootstrap ## Lock requirements/*.in again (UPGRADE=1 takes newer versions)
 	@scripts/lock $(if $(UPGRADE),--upgrade)
