@@ -6,17 +6,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.lab import Lab
+from tests.support.lab_timers import hold, release
 
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The running lab."""
     return Lab()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def held_timers(lab: Lab) -> Iterator[None]:
+    """Nothing is backed up but by a test, at whatever time of the day tests run."""
+    hold(lab)
+    yield
+    release(lab)
 
 
 @pytest.fixture

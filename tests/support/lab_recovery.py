@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.support.lab import MANAGERS, WORKERS, Lab
+from tests.support.lab_timers import hold
 
 Json = dict[str, Any]
 
@@ -46,10 +47,11 @@ class Recovery:
     def start(self, *nodes: str, moved: bool = False) -> None:
         """Make these nodes anew (all where none is named), bare; ``moved`` puts them at their other addresses.
 
-        A node that runs stays as it is, but for its address.
+        A node that runs stays as it is, but for its address. Timers that they are given are held too.
         """
         limit = ("--limit", ",".join(("localhost", *nodes))) if nodes else ()
         self._playbook("lab/up.yml", *limit, *(MOVED if moved else ()))
+        hold(self.lab, *nodes)
 
     def _playbook(self, *arguments: str) -> None:
         run = self.lab.playbook(*arguments)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from tests.support.lab import MANAGERS, WORKERS, Lab
 from tests.support.lab_backup import Backups
 from tests.support.lab_recovery import DATABASE_NODE
+from tests.support.lab_timers import TIMERS, hold, release
 
 Say = Callable[[str], None]
 
@@ -25,7 +26,7 @@ SOON = "[Timer]\\nOnCalendar=\\nOnCalendar=*:*:0/10\\nRandomizedDelaySec=0\\nAcc
 def soon(lab: Lab, timer: str) -> Iterator[None]:
     drop_in = f"/run/systemd/system/{timer}.d"
     restart = f"systemctl daemon-reload && systemctl restart {timer}"
-    lab.run(DATABASE_NODE, f"mkdir -p {drop_in} && printf '{SOON}' > {drop_in}/soon.conf && {restart}")
+    lab.run(DATABASE_NODE, f"mkdir -p {drop_in} && printf '{SOON}' > {drop_in}/20-soon.conf && {restart}")
     try:
         yield
     finally:
@@ -64,12 +65,16 @@ def test_timers_back_up_and_prove(lab: Lab, backups: Backups, say: Say) -> None:
 def test_every_node_has_its_turn_within_a_day(lab: Lab, say: Say) -> None:
     """A day and the fifteen minutes by which nodes are late, each by its own."""
     turns = {}
-    for name in (*MANAGERS, *WORKERS):
-        for timer in ("flotilla-backup.timer", "flotilla-verify.timer"):
-            assert lab.node(name).run(f"systemctl is-enabled {timer}").stdout.strip() == "enabled"
-            shown = lab.run(name, f"systemctl show --property=NextElapseUSecRealtime --value {timer}").strip()
-            seconds = int(lab.run(name, f"expr $(date --date='{shown}' +%s) - $(date +%s)"))
-            assert 0 <= seconds <= 24 * 3600 + 900
-            turns[name, timer] = shown
+    release(lab)
+    try:
+        for name in (*MANAGERS, *WORKERS):
+            for timer in TIMERS:
+                assert lab.node(name).run(f"systemctl is-enabled {timer}").stdout.strip() == "enabled"
+                shown = lab.run(name, f"systemctl show --property=NextElapseUSecRealtime --value {timer}").strip()
+                seconds = int(lab.run(name, f"expr $(date --date='{shown}' +%s) - $(date +%s)"))
+                assert 0 <= seconds <= 24 * 3600 + 900
+                turns[name, timer] = shown
+    finally:
+        hold(lab)
     assert len(set(turns.values())) > 2, "all nodes at the same moment"
     say(f"m1: {turns['m1', 'flotilla-backup.timer']}, w1: {turns['w1', 'flotilla-backup.timer']}")
